@@ -1,0 +1,29 @@
+//! Vestibule, the room between the street and the house: a self-hosted sign-in server.
+//!
+//! Each module is a room with one purpose and a shut door. Requests travel one way through them:
+//! `web → auth → {store, mail, password, token, clock}`, and nothing looks back.
+
+/// What both `main` and the tests start: state, router, background work, graceful stop.
+pub mod app;
+/// The domain: one method per operation on [`auth::Auth`], each in a file named by its verb.
+pub mod auth;
+/// Time as a dependency, so that nothing in the house reads a clock on the wall.
+pub mod clock;
+/// The only reader of flags, environment and `.env`.
+pub mod config;
+/// Typed identifiers: a user's id cannot be passed where a session's is wanted.
+pub mod id;
+/// What is said by mail: messages, templates, the outbox worker and its transports.
+pub mod mail;
+/// Passwords: hashing, foreign formats, admission to the hashing threads, policy.
+pub mod password;
+/// The worked example of a protected resource, laid out as an application's own would be.
+pub mod products;
+/// All SQL, and no decisions.
+pub mod store;
+/// Logging: one line per request, a request id on every line.
+pub mod telemetry;
+/// Access tokens and their keys; opaque tokens and their hashes; sealing.
+pub mod token;
+/// HTTP: the JSON API, the pages, and what the two share.
+pub mod web;
