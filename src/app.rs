@@ -1,1 +1,303 @@
+//! What both `main` and the tests start.
+//!
+//! [`Services`] is the house without a street: the store and the operations, enough for a command beside a running
+//! server. [`App`] adds the listener, the mail worker and the housekeeping, and stops them in order.
 
+use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread, time::Duration};
+
+use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use crate::{
+    auth::{Auth, KeyError, Parts, Rules},
+    clock::Clock,
+    config::{Config, DatabaseUrl, Signing},
+    mail::{MailSettings, Mailbox, Transport, Waker, Worker},
+    password::{HashParameters, Hasher, Policy},
+    products::Products,
+    store::{Location, OpenError, Store},
+    token::{AccessSettings, AccessTokens, Algorithm, KeyRing, SealingKey},
+    web::{self, AppState, Site},
+};
+
+/// How many passwords may wait for each hashing thread: about a second's worth.
+const HASHING_QUEUE_PER_THREAD: usize = 32;
+
+/// How often housekeeping runs: as often as a replay window closes.
+const HOUSEKEEPING_PAUSE: Duration = Duration::from_secs(10);
+
+/// Every so many rounds of housekeeping, keys are looked at and the expired is swept.
+const ROUNDS_PER_SWEEP: u32 = 6;
+
+/// How long requests in flight may take to finish once a stop was asked for.
+const STOP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// For how long a mailed verification link is good.
+const VERIFY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Why Vestibule did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The signing keys.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The generated sealing key, kept in `DATA_DIR`.
+    #[error("cannot read or make the sealing key in {directory}")]
+    SealingKey {
+        /// `DATA_DIR`.
+        directory: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The built-in mailbox, kept in `DATA_DIR`.
+    #[error("cannot open the mailbox in {directory}")]
+    Mailbox {
+        /// `DATA_DIR`.
+        directory: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The threads that hash passwords.
+    #[error("cannot start the hashing threads")]
+    Hashing(#[source] io::Error),
+    /// The address to listen on.
+    #[error("cannot listen on {address}; is another server there? Choose another PORT")]
+    Listen {
+        /// `HOST` and `PORT`.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+/// The operations and what they stand on.
+#[derive(Clone, Debug)]
+pub struct Services {
+    /// The operations.
+    pub auth: Auth,
+    store: Store,
+    waker: Waker,
+    clock: Arc<dyn Clock>,
+}
+
+impl Services {
+    /// Opens the database, bringing its tables up to date, and reads the signing keys.
+    pub async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let location = match &config.database {
+            DatabaseUrl::Sqlite(path) => Location::Sqlite(path.clone()),
+            DatabaseUrl::Postgres(url) => Location::Postgres(url.expose().to_owned()),
+        };
+        let store = Store::open(&location).await?;
+        let waker = Waker::default();
+        let auth = Auth::new(Parts {
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+            hasher: start_hasher(config).map_err(StartError::Hashing)?,
+            policy: Policy {
+                min_length: config.password_min_length,
+                min_score: config.password_min_score,
+                site_name: config.site_name.clone(),
+            },
+            tokens: AccessTokens::new(access_settings(config), first_ring(config)?),
+            algorithm: algorithm(config),
+            sealing_key: sealing_key(config)?,
+            waker: waker.clone(),
+            rules: Rules {
+                allow_signup: config.allow_signup,
+                private_signup: config.private_signup,
+                require_verified_email: config.require_verified_email,
+                refresh_idle: config.refresh_idle,
+                session_max: config.session_max,
+                access_token_life: config.access_token_life,
+            },
+        });
+        auth.load_signing_keys().await?;
+        Ok(Self { auth, store, waker, clock })
+    }
+
+    /// Closes the database.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+}
+
+fn start_hasher(config: &Config) -> io::Result<Hasher> {
+    let parameters = HashParameters { memory_kib: config.argon2_memory_kib, passes: config.argon2_passes };
+    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    Hasher::start(parameters, threads, HASHING_QUEUE_PER_THREAD * threads.get())
+}
+
+fn algorithm(config: &Config) -> Algorithm {
+    match config.signing {
+        Signing::EdDsa => Algorithm::EdDsa,
+        Signing::Es256 => Algorithm::Es256,
+        Signing::Hs256(_) => Algorithm::Hs256,
+    }
+}
+
+fn access_settings(config: &Config) -> AccessSettings {
+    AccessSettings {
+        issuer: config.public_url.origin().to_owned(),
+        audience: config.jwt_audience.clone(),
+        life: config.access_token_life,
+    }
+}
+
+fn first_ring(config: &Config) -> Result<KeyRing, KeyError> {
+    Ok(match &config.signing {
+        Signing::Hs256(secret) => KeyRing::shared_secret(secret.expose()),
+        Signing::EdDsa | Signing::Es256 => KeyRing::asymmetric(Vec::new())?,
+    })
+}
+
+fn sealing_key(config: &Config) -> Result<SealingKey, StartError> {
+    let secret = config.sealing_secret().map_err(|source| StartError::SealingKey {
+        directory: config.data_dir.display().to_string(),
+        source,
+    })?;
+    Ok(SealingKey::from_secret(secret.expose()))
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct App {
+    address: SocketAddr,
+    services: Services,
+    has_mailbox: bool,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<io::Result<()>>,
+    housekeeping: JoinHandle<()>,
+    worker: Option<Worker>,
+}
+
+/// Starts everything that `config` describes and returns once it listens.
+pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError> {
+    let services = Services::open(&config, clock).await?;
+    let mailbox = open_mailbox(&config)?;
+    let address = SocketAddr::new(config.host, config.port);
+    let listen = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+    let worker = mailbox.clone().map(|mailbox| start_worker(&config, &services, mailbox));
+    let has_mailbox = mailbox.is_some();
+    let state = AppState {
+        auth: services.auth.clone(),
+        products: config.products.then(|| Products::new(services.store.clone(), Arc::clone(&services.clock))),
+        mailbox,
+        site: Arc::new(Site::new(&config)),
+    };
+    let (stop, stopped) = watch::channel(false);
+    let server = tokio::spawn(serve(listener, state, stopped.clone()));
+    let housekeeping = tokio::spawn(keep_house(services.auth.clone(), stopped));
+    Ok(App { address, services, has_mailbox, stop, server, housekeeping, worker })
+}
+
+impl App {
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The operations.
+    #[must_use]
+    pub const fn auth(&self) -> &Auth {
+        &self.services.auth
+    }
+
+    /// Whether mail goes to the built-in mailbox.
+    #[must_use]
+    pub const fn has_mailbox(&self) -> bool {
+        self.has_mailbox
+    }
+
+    /// Waits until the listener fails, which it does not in a sound world.
+    pub async fn failed(&mut self) {
+        // The handle yields an error only if the task panicked, which ends the server as well.
+        let _ = (&mut self.server).await;
+    }
+
+    /// Takes no more requests, finishes those in flight and the letter in hand, and closes the database.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        if timeout(STOP_PATIENCE, self.server).await.is_err() {
+            tracing::warn!("some requests did not finish in time and were cut off");
+        }
+        if let Some(worker) = self.worker {
+            worker.stop().await;
+        }
+        // It waits for nothing but the database, and a panic in it was reported when it happened.
+        let _ = self.housekeeping.await;
+        self.services.close().await;
+    }
+}
+
+/// Mail goes to the built-in mailbox while the site is for this machine alone.
+fn open_mailbox(config: &Config) -> Result<Option<Mailbox>, StartError> {
+    if !config.public_url.is_loopback() {
+        tracing::warn!("no mail server is set up: mail waits in the outbox");
+        return Ok(None);
+    }
+    let directory = config.data_dir.join("mail");
+    let opened = Mailbox::open(&directory);
+    opened.map(Some).map_err(|source| StartError::Mailbox { directory: directory.display().to_string(), source })
+}
+
+fn start_worker(config: &Config, services: &Services, mailbox: Mailbox) -> Worker {
+    let settings = MailSettings {
+        public_url: config.public_url.clone(),
+        site_name: config.site_name.clone(),
+        mail_from: config.mail_from.clone(),
+        reset_life: config.reset_life,
+        verify_life: VERIFY_LIFE,
+    };
+    let (store, clock) = (services.store.clone(), Arc::clone(&services.clock));
+    Worker::start(store, clock, services.waker.clone(), Transport::Mailbox(mailbox), settings)
+}
+
+async fn serve(listener: TcpListener, state: AppState, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
+    let service: IntoMakeServiceWithConnectInfo<_, SocketAddr> = web::service(state);
+    axum::serve(listener, service)
+        .with_graceful_shutdown(async move {
+            // An error means that the app is gone, which is a stop too.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        })
+        .await
+}
+
+/// What must be done again and again, whoever calls.
+async fn keep_house(auth: Auth, mut stopped: watch::Receiver<bool>) {
+    let mut ticks = interval(HOUSEKEEPING_PAUSE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick comes at once, and start-up has just done all of this.
+    ticks.tick().await;
+    for round in 1_u32.. {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stopped.wait_for(|stop| *stop) => return,
+        }
+        if let Err(error) = auth.erase_successors().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot erase used successors");
+        }
+        if round % ROUNDS_PER_SWEEP == 0 {
+            sweep(&auth).await;
+        }
+    }
+}
+
+async fn sweep(auth: &Auth) {
+    if let Err(error) = auth.load_signing_keys().await {
+        tracing::error!(error = &error as &dyn std::error::Error, "cannot look at the signing keys");
+    }
+    if let Err(error) = auth.sweep().await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "cannot sweep expired sessions");
+    }
+}

@@ -1,2 +1,60 @@
-//! The commands.
-fn main() {}
+//! The command line: `vestibule` serves; its commands work beside a running server.
+
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use vestibule::config::{self, Config, Settings};
+
+/// A self-hosted sign-in server.
+///
+/// Without a command it serves. Every option can also be set by the environment variable named beside it, or in a `.env`
+/// file in the working directory.
+#[derive(Parser)]
+#[command(version, max_term_width = 120)]
+struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the pages and the API (the default)
+    Serve,
+    /// Make, find and change accounts
+    #[command(subcommand)]
+    User(commands::user::Command),
+    /// Look at and rotate the keys that sign access tokens
+    #[command(subcommand)]
+    Keys(commands::keys::Command),
+    /// Print the API's OpenAPI document
+    Openapi,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            commands::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    config::read_dot_env()?;
+    let cli = Cli::parse();
+    let config = Config::load(cli.settings)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match cli.command {
+            None | Some(Command::Serve) => commands::serve::run(config).await,
+            Some(Command::User(command)) => commands::user::run(command, &config).await,
+            Some(Command::Keys(command)) => commands::keys::run(command, &config).await,
+            Some(Command::Openapi) => commands::openapi::run(&config),
+        }
+    })
+}

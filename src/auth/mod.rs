@@ -1,1 +1,138 @@
+//! The domain: what a sign-in server does, one method of [`Auth`] per operation, each in a file named by its verb.
+//!
+//! Nothing here knows HTTP, a page or a cookie. An operation takes what was said and by whom, decides, writes the
+//! change, its audit record and the mail that announces it in one transaction, and returns what is now so.
 
+mod accounts;
+mod audit;
+mod authenticate;
+mod change_email;
+mod change_password;
+mod create_user;
+mod delete_account;
+mod error;
+mod export_account;
+mod fields;
+mod finish_reset;
+mod keys;
+mod list_messages;
+mod list_users;
+mod log_in;
+mod log_out;
+mod password_strength;
+mod refresh;
+mod request_reset;
+mod sessions;
+mod sign_up;
+mod sweep;
+mod types;
+mod update_profile;
+mod update_user;
+mod verify_email;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+pub use self::{
+    audit::EventQuery,
+    change_email::ChangeEmail,
+    change_password::ChangePassword,
+    create_user::NewUser,
+    error::{Error, FieldError},
+    export_account::Export,
+    fields::{Client, EmailAddress, Username},
+    keys::{KeyError, SigningKey},
+    list_messages::MessageQuery,
+    list_users::UserQuery,
+    log_in::LogIn,
+    sign_up::{SignUp, SignedUp},
+    types::{ADMIN, Actor, Credential, Event, Identity, Message, Page, RefreshLife, Session, SignedIn, User},
+    update_profile::ProfileChange,
+    update_user::UserChange,
+};
+pub(crate) use self::{fields::Faults, types::{PageSize, parse_cursor}};
+use crate::{
+    clock::{Clock, Timestamp},
+    mail::Waker,
+    password::{Hasher, Policy},
+    store::Store,
+    token::{AccessTokens, Algorithm, SealingKey},
+};
+
+/// What the operator decided about accounts and sessions.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// Whether strangers may sign up.
+    pub allow_signup: bool,
+    /// Whether sign-up hides which addresses have accounts.
+    pub private_signup: bool,
+    /// Whether a log-in needs a verified address.
+    pub require_verified_email: bool,
+    /// How long a session lives without use.
+    pub refresh_idle: Duration,
+    /// How long a session lives at most.
+    pub session_max: Duration,
+    /// How long an access token lives.
+    pub access_token_life: Duration,
+}
+
+/// What [`Auth`] works with.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where everything is kept.
+    pub store: Store,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where passwords are hashed.
+    pub hasher: Hasher,
+    /// Which passwords are good enough.
+    pub policy: Policy,
+    /// Issues and verifies access tokens.
+    pub tokens: AccessTokens,
+    /// What they are signed with.
+    pub algorithm: Algorithm,
+    /// Protects the signing keys at rest.
+    pub sealing_key: SealingKey,
+    /// Tells the mail worker that there is something to send.
+    pub waker: Waker,
+    /// What the operator decided.
+    pub rules: Rules,
+}
+
+/// The operations. Cheap to clone: clones share everything.
+#[derive(Clone)]
+pub struct Auth {
+    parts: Arc<Parts>,
+    reload: Arc<keys::Reload>,
+}
+
+impl Auth {
+    /// The operations on `parts`; with keys in the database, [`Auth::load_signing_keys`] must follow before the first
+    /// token.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts), reload: Arc::default() }
+    }
+
+    /// Asks the database whether it is there.
+    pub async fn ping(&self) -> Result<(), Error> {
+        Ok(self.store().ping().await?)
+    }
+
+    fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
+    fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    fn rules(&self) -> &Rules {
+        &self.parts.rules
+    }
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth").field("rules", self.rules()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,44 @@
+//! What several operations need to know about an account: finding it, proving its password, judging a new one.
+
+use super::{Auth, Error, FieldError, Identity, fields::Identifier};
+use crate::{
+    password::{Password, PasswordHash, Verdict},
+    store::UserRow,
+};
+
+impl Auth {
+    pub(super) async fn find_by_identifier(&self, identifier: &Identifier) -> Result<Option<UserRow>, Error> {
+        Ok(match identifier {
+            Identifier::Email(key) => self.store().find_user_by_email(key).await?,
+            Identifier::Username(key) => self.store().find_user_by_username(key).await?,
+            Identifier::Nobody => None,
+        })
+    }
+
+    /// The caller's account, when `password` is its password; else a fault of `field`. Somebody who finds an unlocked
+    /// screen should not be able to take the account over.
+    pub(super) async fn prove_password(
+        &self,
+        identity: &Identity,
+        field: &'static str,
+        password: Password,
+    ) -> Result<UserRow, Error> {
+        let account = self.store().find_user(identity.user.id).await?.ok_or(Error::SessionEnded)?;
+        let stored = PasswordHash::from_stored(account.password_hash.clone());
+        match self.parts.hasher.verify(password, Some(&stored)).await? {
+            Verdict::Right | Verdict::RightButOutdated => Ok(account),
+            Verdict::Wrong => Err(Error::invalid_field(field, "wrong_password", "This is not your password")),
+        }
+    }
+
+    /// What is wrong with `password` as a new one for an account of which `words` can be guessed.
+    pub(super) fn judge_password(&self, field: &'static str, password: &Password, words: &[&str]) -> Vec<FieldError> {
+        let weaknesses = self.parts.policy.check(password, words).err().unwrap_or_default();
+        weaknesses.iter().map(|weakness| FieldError::new(field, weakness.code(), weakness.to_string())).collect()
+    }
+}
+
+/// The words of an account that its password must not be made of.
+pub(super) fn words_of(account: &UserRow) -> Vec<&str> {
+    [Some(account.email.as_str()), account.username.as_deref(), account.name.as_deref()].into_iter().flatten().collect()
+}

@@ -1,0 +1,214 @@
+//! The audit log: what happened, to whom, by whom, from where, and how it ended. Never a secret, and never what a
+//! stranger typed as an identifier, which may well be a password in the wrong field.
+
+use super::{Actor, Client, Error, Event, Identity, Page, types};
+use crate::{
+    clock::Timestamp,
+    id::{EventId, SessionId, UserId},
+    store::{EventFilter, EventRow, Tx},
+};
+
+/// What is recorded: the closed set of events, each named by its operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    SignUp,
+    LogIn,
+    LogOut,
+    Refresh,
+    UpdateProfile,
+    ChangePassword,
+    RequestReset,
+    FinishReset,
+    ChangeEmail,
+    VerifyEmail,
+    ResendVerification,
+    DeleteAccount,
+    ExportAccount,
+    EndSession,
+    EndOtherSessions,
+    CreateUser,
+    UpdateUser,
+    DeleteUser,
+    EndUserSessions,
+    MailReset,
+    ResendMessage,
+    RotateKeys,
+}
+
+impl Action {
+    const ALL: [Self; 22] = [
+        Self::SignUp,
+        Self::LogIn,
+        Self::LogOut,
+        Self::Refresh,
+        Self::UpdateProfile,
+        Self::ChangePassword,
+        Self::RequestReset,
+        Self::FinishReset,
+        Self::ChangeEmail,
+        Self::VerifyEmail,
+        Self::ResendVerification,
+        Self::DeleteAccount,
+        Self::ExportAccount,
+        Self::EndSession,
+        Self::EndOtherSessions,
+        Self::CreateUser,
+        Self::UpdateUser,
+        Self::DeleteUser,
+        Self::EndUserSessions,
+        Self::MailReset,
+        Self::ResendMessage,
+        Self::RotateKeys,
+    ];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignUp => "sign_up",
+            Self::LogIn => "log_in",
+            Self::LogOut => "log_out",
+            Self::Refresh => "refresh",
+            Self::UpdateProfile => "update_profile",
+            Self::ChangePassword => "change_password",
+            Self::RequestReset => "request_reset",
+            Self::FinishReset => "finish_reset",
+            Self::ChangeEmail => "change_email",
+            Self::VerifyEmail => "verify_email",
+            Self::ResendVerification => "resend_verification",
+            Self::DeleteAccount => "delete_account",
+            Self::ExportAccount => "export_account",
+            Self::EndSession => "end_session",
+            Self::EndOtherSessions => "end_other_sessions",
+            Self::CreateUser => "create_user",
+            Self::UpdateUser => "update_user",
+            Self::DeleteUser => "delete_user",
+            Self::EndUserSessions => "end_user_sessions",
+            Self::MailReset => "mail_reset",
+            Self::ResendMessage => "resend_message",
+            Self::RotateKeys => "rotate_keys",
+        }
+    }
+}
+
+/// One entry in the making.
+#[derive(Debug)]
+pub(crate) struct Record<'a> {
+    action: Action,
+    client: &'a Client,
+    outcome: &'static str,
+    user: Option<UserId>,
+    actor: Option<UserId>,
+    session: Option<SessionId>,
+    detail: Option<String>,
+}
+
+impl<'a> Record<'a> {
+    /// `action` was done by `client`.
+    pub(crate) fn success(action: Action, client: &'a Client) -> Self {
+        Self { action, client, outcome: "success", user: None, actor: None, session: None, detail: None }
+    }
+
+    /// `action` was refused to `client` for the reason of `error`.
+    pub(crate) fn failure(action: Action, client: &'a Client, error: &Error) -> Self {
+        Self { outcome: error.code(), ..Self::success(action, client) }
+    }
+
+    /// It was about the account `user`.
+    pub(crate) fn about(self, user: UserId) -> Self {
+        Self { user: Some(user), ..self }
+    }
+
+    /// It was about the account `user`, if there is one.
+    pub(crate) fn about_any(self, user: Option<UserId>) -> Self {
+        Self { user, ..self }
+    }
+
+    /// It was on the device `session`.
+    pub(crate) fn on(self, session: SessionId) -> Self {
+        Self { session: Some(session), ..self }
+    }
+
+    /// It was done by the account's owner, signed in.
+    pub(crate) fn by_owner(self, identity: &Identity) -> Self {
+        let user = Some(identity.user.id);
+        Self { user, actor: user, session: Some(identity.session), ..self }
+    }
+
+    /// It was done by `actor`.
+    pub(crate) fn by(self, actor: &Actor) -> Self {
+        Self { actor: actor.user_id(), session: actor.session_id(), ..self }
+    }
+
+    /// With this to know besides.
+    pub(crate) fn detail(self, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
+    }
+
+    /// Writes it with the change that it records.
+    pub(crate) async fn write(self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
+        let row = EventRow {
+            id: EventId::new(now),
+            at: now,
+            event: self.action.as_str().to_owned(),
+            outcome: self.outcome.to_owned(),
+            user_id: self.user,
+            actor_id: self.actor,
+            session_id: self.session,
+            client_address: self.client.address_text(),
+            user_agent: self.client.user_agent.clone(),
+            detail: self.detail,
+        };
+        Ok(tx.insert_event(&row).await?)
+    }
+}
+
+/// Which events to list.
+#[derive(Clone, Debug, Default)]
+pub struct EventQuery {
+    /// How many at most: 1 to 200, 50 when not said.
+    pub limit: Option<u32>,
+    /// Where the last page ended.
+    pub cursor: Option<String>,
+    /// Only those about this user's id.
+    pub user: Option<String>,
+    /// Only those of this name.
+    pub event: Option<String>,
+}
+
+impl super::Auth {
+    /// The audit log, newest first, for admins.
+    pub async fn list_events(&self, actor: &Actor, query: EventQuery) -> Result<Page<Event>, Error> {
+        actor.require_admin()?;
+        let mut faults = super::Faults::default();
+        let size = faults.take(types::PageSize::parse(query.limit));
+        let before = faults.take(types::parse_cursor::<EventId>(query.cursor.as_deref()));
+        let user = faults.take(parse_user_filter(query.user.as_deref()));
+        let event = faults.take(parse_event_filter(query.event));
+        let (Some(size), Some(before), Some(user), Some(event)) = (size, before, user, event) else {
+            return Err(faults.into_error());
+        };
+        let rows = self.store().list_events(&EventFilter { user, event, before, limit: size.rows() }).await?;
+        Ok(size.cut(rows, |row: &EventRow| row.id.to_string()))
+    }
+
+    /// Records a refusal that changes nothing else.
+    pub(crate) async fn record(&self, record: Record<'_>) -> Result<(), Error> {
+        let mut tx = self.store().begin().await?;
+        record.write(&mut tx, self.now()).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+fn parse_user_filter(user: Option<&str>) -> Result<Option<UserId>, super::FieldError> {
+    let refuse = |_| super::FieldError::new("user", "invalid_id", "This is not the id of a user");
+    user.map(|text| text.parse().map_err(refuse)).transpose()
+}
+
+fn parse_event_filter(event: Option<String>) -> Result<Option<String>, super::FieldError> {
+    match event {
+        Some(name) if !Action::ALL.iter().any(|action| action.as_str() == name) => {
+            let names = Action::ALL.map(Action::as_str).join(", ");
+            Err(super::FieldError::new("event", "unknown_event", format!("An event is one of {names}")))
+        }
+        known => Ok(known),
+    }
+}

@@ -1,0 +1,65 @@
+//! A signed-in user chooses a new password.
+
+use super::{
+    Auth, Client, Error, Identity, accounts,
+    audit::{Action, Record},
+};
+use crate::{
+    mail::{self, LinkKind},
+    password::Password,
+};
+
+/// The old password and the new.
+#[derive(Debug)]
+pub struct ChangePassword {
+    /// The password so far, to prove that it is not somebody at an unlocked screen.
+    pub current: Password,
+    /// The password from now on.
+    pub new: Password,
+}
+
+impl Auth {
+    /// Changes the password, ends every other session and every open reset link, and tells the user by mail: whoever
+    /// changes a password because somebody else knows it wants that somebody out.
+    pub async fn change_password(
+        &self,
+        identity: &Identity,
+        change: ChangePassword,
+        client: &Client,
+    ) -> Result<(), Error> {
+        let proved = self.prove_password(identity, "current_password", change.current).await;
+        let account = self.note_wrong_password(proved, Action::ChangePassword, identity, client).await?;
+        let weak = self.judge_password("new_password", &change.new, &accounts::words_of(&account));
+        if !weak.is_empty() {
+            return Err(Error::InvalidFields(weak));
+        }
+        let hash = self.parts.hasher.hash(change.new).await?;
+        let now = self.now();
+        let mut tx = self.store().begin().await?;
+        if !tx.update_password(account.id, hash.as_str(), now).await? {
+            return Err(Error::SessionEnded);
+        }
+        tx.delete_sessions(account.id, Some(identity.session)).await?;
+        tx.delete_link_tokens(account.id, LinkKind::ResetPassword.as_str()).await?;
+        let message = mail::Message::PasswordChanged(client.circumstances(now));
+        tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now)).await?;
+        Record::success(Action::ChangePassword, client).by_owner(identity).write(&mut tx, now).await?;
+        tx.commit().await?;
+        self.parts.waker.wake();
+        Ok(())
+    }
+
+    /// Passes `proved` on; a wrong password is recorded on the way, since guessing at an open session is an attack too.
+    pub(super) async fn note_wrong_password<T>(
+        &self,
+        proved: Result<T, Error>,
+        action: Action,
+        identity: &Identity,
+        client: &Client,
+    ) -> Result<T, Error> {
+        if let Err(error @ Error::InvalidFields(_)) = &proved {
+            self.record(Record::failure(action, client, error).by_owner(identity)).await?;
+        }
+        proved
+    }
+}

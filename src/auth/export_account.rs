@@ -1,0 +1,100 @@
+//! A user takes a copy of all that is stored about them (GDPR article 15).
+
+use serde::Serialize;
+
+use super::{
+    Auth, Client, Error, Event, Identity, Message, Session, User,
+    audit::{Action, Record},
+};
+use crate::{clock::Timestamp, id::ProductId, store::ProductRow};
+
+/// All that is stored about a user, but for what must stay secret even from a stolen session: hashes.
+#[derive(Debug, Serialize)]
+pub struct Export {
+    /// When the copy was made.
+    pub exported_at: Timestamp,
+    /// The account.
+    pub user: User,
+    /// When the password was last used to sign in.
+    pub last_login_at: Option<Timestamp>,
+    /// The signed-in devices.
+    pub sessions: Vec<Session>,
+    /// Mailed links that are still good.
+    pub links: Vec<ExportedLink>,
+    /// What was mailed.
+    pub messages: Vec<Message>,
+    /// What the audit log says.
+    pub events: Vec<Event>,
+    /// The products that the user owns.
+    pub products: Vec<ExportedProduct>,
+}
+
+/// A mailed link, without its token.
+#[derive(Debug, Serialize)]
+pub struct ExportedLink {
+    /// What it is for.
+    pub kind: String,
+    /// Where it was mailed to.
+    pub email: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Until when it is good.
+    pub expires_at: Timestamp,
+}
+
+/// A product of the worked example.
+#[derive(Debug, Serialize)]
+pub struct ExportedProduct {
+    /// Its id.
+    pub id: ProductId,
+    /// Its name.
+    pub name: String,
+    /// Its description.
+    pub description: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl From<ProductRow> for ExportedProduct {
+    fn from(row: ProductRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            description: row.description,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+impl Auth {
+    /// All that is stored about the caller.
+    pub async fn export_account(&self, identity: &Identity, client: &Client) -> Result<Export, Error> {
+        let id = identity.user.id;
+        let now = self.now();
+        let account = self.store().find_user(id).await?.ok_or(Error::SessionEnded)?;
+        let links = self.store().list_link_tokens_of(id, now).await?;
+        let export = Export {
+            exported_at: now,
+            last_login_at: account.last_login_at,
+            user: account.into(),
+            sessions: self.list_sessions(identity).await?,
+            links: links
+                .into_iter()
+                .map(|link| ExportedLink {
+                    kind: link.kind,
+                    email: link.email,
+                    created_at: link.created_at,
+                    expires_at: link.expires_at,
+                })
+                .collect(),
+            messages: self.store().list_messages_of(id).await?.into_iter().map(Message::from).collect(),
+            events: self.store().list_events_of(id).await?.into_iter().map(Event::from).collect(),
+            products: self.store().list_products_of(id).await?.into_iter().map(ExportedProduct::from).collect(),
+        };
+        self.record(Record::success(Action::ExportAccount, client).by_owner(identity)).await?;
+        Ok(export)
+    }
+}

@@ -1,0 +1,56 @@
+//! The holder of a mailed link chooses a new password.
+
+use super::{
+    Auth, Client, Error, accounts,
+    audit::{Action, Record},
+    verify_email::proves_current_address,
+};
+use crate::{
+    mail::{self, LinkKind},
+    password::Password,
+    token::LinkToken,
+};
+
+impl Auth {
+    /// Sets the new password, ends every session and every other reset link of the account, and tells its owner.
+    ///
+    /// The link is only looked at until the password is found good and is hashed: a weak first choice must not burn the
+    /// link, and a made-up link must not cost a hash. It is used up in the transaction that changes the password.
+    pub async fn finish_reset(&self, token: &str, new: Password, client: &Client) -> Result<(), Error> {
+        let token = LinkToken::parse(token).ok_or(Error::LinkInvalid)?;
+        let hash = token.hash();
+        let kind = LinkKind::ResetPassword.as_str();
+        let Some(link) = self.store().find_link_token(hash.as_str(), kind, self.now()).await? else {
+            self.record(Record::failure(Action::FinishReset, client, &Error::LinkInvalid)).await?;
+            return Err(Error::LinkInvalid);
+        };
+        let account = self.store().find_user(link.user_id).await?.ok_or(Error::LinkInvalid)?;
+        if account.disabled_at.is_some() {
+            return Err(Error::InactiveUser);
+        }
+        let weak = self.judge_password("new_password", &new, &accounts::words_of(&account));
+        if !weak.is_empty() {
+            return Err(Error::InvalidFields(weak));
+        }
+        let password_hash = self.parts.hasher.hash(new).await?;
+        let now = self.now();
+        let mut tx = self.store().begin().await?;
+        if tx.consume_link_token(hash.as_str(), kind, now).await?.is_none() {
+            return Err(Error::LinkInvalid);
+        }
+        if !tx.update_password(account.id, password_hash.as_str(), now).await? {
+            return Err(Error::LinkInvalid);
+        }
+        if proves_current_address(&link, &account) {
+            tx.update_email_verified(account.id, &account.email_key, now).await?;
+        }
+        tx.delete_sessions(account.id, None).await?;
+        tx.delete_link_tokens(account.id, kind).await?;
+        let message = mail::Message::PasswordChanged(client.circumstances(now));
+        tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now)).await?;
+        Record::success(Action::FinishReset, client).about(account.id).write(&mut tx, now).await?;
+        tx.commit().await?;
+        self.parts.waker.wake();
+        Ok(())
+    }
+}

@@ -1,0 +1,236 @@
+//! The keys that sign access tokens: made at the first start, rotated by age and by command.
+//!
+//! Verifiers elsewhere cache the published set, so a new key is published [`PUBLISH_AHEAD`] before it signs, and an old
+//! one stays until its last token has expired. Several processes may share a database: each looks again every minute,
+//! and at once, but at a bounded rate, when it meets a key that it does not know.
+
+use std::{sync::Mutex, time::Duration};
+
+use serde::Serialize;
+
+use super::{
+    Actor, Auth, Client, Error,
+    audit::{Action, Record},
+};
+use crate::{
+    clock::Timestamp,
+    store::SigningKeyRow,
+    token::{Algorithm, GeneratedKey, Jwks, KeyMaterial, KeyRing},
+};
+
+/// How old a key gets before its successor is made.
+const KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// How long a new key is published before it signs: twice the time for which the published set may be cached.
+const PUBLISH_AHEAD: Duration = Duration::from_secs(10 * 60);
+
+/// How much longer than its last token an old key stays: another process may learn late that it has a successor.
+const RETIRE_SLACK: Duration = Duration::from_secs(5 * 60);
+
+/// The least time between two looks at the database for unknown keys, since strangers can name any key they like.
+const RELOAD_PAUSE: Duration = Duration::from_secs(10);
+
+/// When keys were last looked for because of an unknown one.
+#[derive(Debug, Default)]
+pub(super) struct Reload(Mutex<Option<Timestamp>>);
+
+impl Reload {
+    /// Whether it is time to look again; if so, this counts as having looked.
+    fn is_due(&self, now: Timestamp) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let due = last.is_none_or(|last| now.since(last) >= RELOAD_PAUSE || last > now);
+        if due {
+            *last = Some(now);
+        }
+        due
+    }
+}
+
+/// A signing key as an operator may see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SigningKey {
+    /// Its id, as in the header of its tokens.
+    pub kid: String,
+    /// What it signs with.
+    pub algorithm: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when it signs.
+    pub signs_from: Timestamp,
+    /// Until when its tokens are good; open while it has no successor.
+    pub verifies_until: Option<Timestamp>,
+}
+
+impl From<SigningKeyRow> for SigningKey {
+    fn from(row: SigningKeyRow) -> Self {
+        Self {
+            kid: row.kid,
+            algorithm: row.algorithm,
+            created_at: row.created_at,
+            signs_from: row.signs_from,
+            verifies_until: row.verifies_until,
+        }
+    }
+}
+
+/// Why the signing keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// They were sealed with another `SEALING_KEY`.
+    #[error(
+        "the signing key {kid} was sealed with another SEALING_KEY; set the one that this database was used with, or \
+         delete the rows of signing_keys to have new keys made (every access token then ends)"
+    )]
+    Unsealable {
+        /// The key's id.
+        kid: String,
+    },
+    /// HS256 is keyed by `SECRET_KEY`.
+    #[error("with ALGORITHM=HS256 tokens are signed with SECRET_KEY: there are no keys to rotate, change SECRET_KEY")]
+    SharedSecret,
+    /// The stored key is damaged, or a new one could not be made.
+    #[error(transparent)]
+    Key(#[from] crate::token::KeyError),
+    /// Anything else.
+    #[error(transparent)]
+    Other(#[from] Error),
+}
+
+impl From<crate::store::Error> for KeyError {
+    fn from(error: crate::store::Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl Auth {
+    /// Reads the signing keys, making the first one, and the next one when the last has grown old.
+    pub async fn load_signing_keys(&self) -> Result<(), KeyError> {
+        if self.parts.algorithm == Algorithm::Hs256 {
+            return Ok(());
+        }
+        let now = self.now();
+        let rows = self.store().list_signing_keys().await?;
+        let newest = rows.iter().filter(|row| self.is_current(row)).map(|row| row.created_at).max();
+        match newest {
+            None => self.succeed(now, now.plus(self.retirement())).await?,
+            Some(made) if now.since(made) >= KEY_LIFE => {
+                let signs_from = now.plus(PUBLISH_AHEAD);
+                self.succeed(signs_from, signs_from.plus(self.retirement())).await?;
+            }
+            Some(_) => return self.use_keys(rows),
+        }
+        self.use_keys(self.store().list_signing_keys().await?)
+    }
+
+    /// Makes a new signing key. It signs after [`PUBLISH_AHEAD`], or at once with `immediately`, which also refuses
+    /// every token that older keys have signed: for a key that somebody else may have.
+    pub async fn rotate_signing_keys(&self, actor: &Actor, immediately: bool) -> Result<(), KeyError> {
+        actor.require_admin()?;
+        if self.parts.algorithm == Algorithm::Hs256 {
+            return Err(KeyError::SharedSecret);
+        }
+        let now = self.now();
+        if immediately {
+            self.succeed(now, now).await?;
+        } else {
+            let signs_from = now.plus(PUBLISH_AHEAD);
+            self.succeed(signs_from, signs_from.plus(self.retirement())).await?;
+        }
+        self.use_keys(self.store().list_signing_keys().await?)
+    }
+
+    /// The signing keys, oldest first.
+    pub async fn list_signing_keys(&self, actor: &Actor) -> Result<Vec<SigningKey>, Error> {
+        actor.require_admin()?;
+        Ok(self.store().list_signing_keys().await?.into_iter().map(SigningKey::from).collect())
+    }
+
+    /// The public halves of the keys that sign, will sign, or have signed tokens that are still good.
+    #[must_use]
+    pub fn jwks(&self) -> Jwks {
+        self.parts.tokens.jwks(self.now())
+    }
+
+    /// Looks for keys that another process may have made; says whether it looked.
+    pub(super) async fn reload_for_unknown_key(&self) -> Result<bool, Error> {
+        if self.parts.algorithm == Algorithm::Hs256 || !self.reload.is_due(self.now()) {
+            return Ok(false);
+        }
+        let rows = self.store().list_signing_keys().await?;
+        self.use_keys(rows).map_err(Error::internal)?;
+        Ok(true)
+    }
+
+    fn is_current(&self, row: &SigningKeyRow) -> bool {
+        row.verifies_until.is_none() && row.algorithm == self.parts.algorithm.as_str()
+    }
+
+    fn retirement(&self) -> Duration {
+        self.rules().access_token_life + RETIRE_SLACK
+    }
+
+    /// Writes a new key that signs from `signs_from`, after which the others verify until `others_end`.
+    async fn succeed(&self, signs_from: Timestamp, others_end: Timestamp) -> Result<(), KeyError> {
+        let now = self.now();
+        let key = GeneratedKey::generate(self.parts.algorithm)?;
+        let sealed = self.parts.sealing_key.seal(&purpose(&key.kid), &key.private).map_err(Error::from)?;
+        let row = SigningKeyRow {
+            kid: key.kid,
+            algorithm: key.algorithm.as_str().to_owned(),
+            sealed_private: sealed,
+            created_at: now,
+            signs_from,
+            verifies_until: None,
+        };
+        let mut tx = self.store().begin().await?;
+        for old in tx.list_signing_keys().await? {
+            if old.verifies_until.is_none_or(|until| until > others_end) {
+                tx.update_signing_key_end(&old.kid, others_end).await?;
+            }
+        }
+        tx.insert_signing_key(&row).await?;
+        tx.delete_signing_keys_ended(now).await?;
+        let record = Record::success(Action::RotateKeys, &Client::default()).detail(row.kid.clone());
+        record.write(&mut tx, now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    fn use_keys(&self, rows: Vec<SigningKeyRow>) -> Result<(), KeyError> {
+        let keys = rows.into_iter().map(|row| self.open_key(row)).collect::<Result<Vec<_>, _>>()?;
+        self.parts.tokens.replace_ring(KeyRing::asymmetric(keys)?);
+        Ok(())
+    }
+
+    fn open_key(&self, row: SigningKeyRow) -> Result<KeyMaterial, KeyError> {
+        let unsealable = || KeyError::Unsealable { kid: row.kid.clone() };
+        let pkcs8 = self.parts.sealing_key.open(&purpose(&row.kid), &row.sealed_private).map_err(|_| unsealable())?;
+        let algorithm = Algorithm::parse(&row.algorithm).ok_or_else(unsealable)?;
+        Ok(KeyMaterial {
+            pkcs8: pkcs8.into(),
+            algorithm,
+            signs_from: row.signs_from,
+            verifies_until: row.verifies_until,
+            kid: row.kid,
+        })
+    }
+}
+
+/// Binds a sealed key to its id, so that rows cannot be swapped.
+fn purpose(kid: &str) -> String {
+    format!("signing key {kid}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_keys_are_looked_for_at_a_bounded_rate() {
+        let reload = Reload::default();
+        let at = |seconds| Timestamp::from_unix_seconds(1_000_000 + seconds);
+        assert!(reload.is_due(at(0)));
+        assert!(!reload.is_due(at(9)));
+        assert!(reload.is_due(at(10)));
+        assert!(reload.is_due(at(-100)), "a clock set back must not stop it");
+    }
+}

@@ -1,0 +1,138 @@
+//! A password becomes a session.
+
+use super::{
+    Auth, Client, Error, RefreshLife, SignedIn,
+    audit::{Action, Record},
+    fields::Identifier,
+};
+use crate::{
+    clock::Timestamp,
+    id::SessionId,
+    password::{Password, PasswordHash, Verdict},
+    store::{SessionRow, Tx, UserRow},
+    token::{RefreshToken, Subject},
+};
+
+use std::time::Duration;
+
+/// How long a session lives unused when nobody asked to be remembered: a working day, on a shared machine at most.
+const UNREMEMBERED_IDLE: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// What is typed into a log-in form.
+#[derive(Debug)]
+pub struct LogIn {
+    /// A username or an email address.
+    pub identifier: String,
+    /// The password.
+    pub password: Password,
+    /// Whether the device may stay signed in when its browser closes.
+    pub remember: bool,
+}
+
+impl Auth {
+    /// Starts a session for whoever knows an account's password. Without an account the same work is done, and the
+    /// same refusal given, as with a wrong password: neither words nor time tell who has an account.
+    pub async fn log_in(&self, attempt: LogIn, client: &Client) -> Result<SignedIn, Error> {
+        let account = self.find_by_identifier(&Identifier::parse(&attempt.identifier)).await?;
+        let stored = account.as_ref().map(|account| PasswordHash::from_stored(account.password_hash.clone()));
+        let verdict = self.parts.hasher.verify(attempt.password.clone(), stored.as_ref()).await?;
+        match account {
+            Some(account) if verdict != Verdict::Wrong => self.admit(account, verdict, attempt, client).await,
+            account => self.refuse(Error::InvalidCredentials, account.as_ref(), client).await,
+        }
+    }
+
+    /// The password was right: what else stands in the way is asked only now, so that strangers learn nothing of it.
+    async fn admit(
+        &self,
+        account: UserRow,
+        verdict: Verdict,
+        attempt: LogIn,
+        client: &Client,
+    ) -> Result<SignedIn, Error> {
+        if account.disabled_at.is_some() {
+            return self.refuse(Error::InactiveUser, Some(&account), client).await;
+        }
+        if self.rules().require_verified_email && account.email_verified_at.is_none() {
+            // Under PRIVATE_SIGNUP "not verified" would tell that the sign-up before made this account.
+            let private = self.rules().private_signup;
+            let error = if private { Error::InvalidCredentials } else { Error::EmailNotVerified };
+            return self.refuse(error, Some(&account), client).await;
+        }
+        let hash = self.up_to_date_hash(&account, verdict, attempt.password).await?;
+        let now = self.now();
+        let session = self.new_session(&account, attempt.remember, client, now);
+        let mut tx = self.store().begin().await?;
+        if !tx.admit_log_in(account.id, &account.password_hash, &hash, now).await? {
+            // Changed or disabled while it was being verified.
+            drop(tx);
+            return self.refuse(Error::InvalidCredentials, Some(&account), client).await;
+        }
+        let refresh = start_session(&mut tx, &session).await?;
+        Record::success(Action::LogIn, client).about(account.id).on(session.id).write(&mut tx, now).await?;
+        tx.commit().await?;
+        self.sign_in(account, &session, refresh, now)
+    }
+
+    /// A hash with today's parameters: the one moment when the plain password is at hand to make it from. When the
+    /// hashing threads are full the old one does for now.
+    async fn up_to_date_hash(&self, account: &UserRow, verdict: Verdict, password: Password) -> Result<String, Error> {
+        if verdict != Verdict::RightButOutdated {
+            return Ok(account.password_hash.clone());
+        }
+        match self.parts.hasher.hash(password).await.map_err(Error::from) {
+            Ok(hash) => Ok(hash.as_str().to_owned()),
+            Err(Error::Busy) => Ok(account.password_hash.clone()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn new_session(&self, account: &UserRow, remember: bool, client: &Client, now: Timestamp) -> SessionRow {
+        let idle = self.rules().refresh_idle;
+        let idle = if remember { idle } else { idle.min(UNREMEMBERED_IDLE) };
+        let dies_at = now.plus(self.rules().session_max);
+        SessionRow {
+            id: SessionId::new(now),
+            user_id: account.id,
+            created_at: now,
+            last_used_at: now,
+            expires_at: now.plus(idle).min(dies_at),
+            dies_at,
+            idle,
+            remembered: remember,
+            client_address: client.address_text(),
+            user_agent: client.user_agent.clone(),
+        }
+    }
+
+    /// What the device gets, for a session that is written.
+    pub(super) fn sign_in(
+        &self,
+        account: UserRow,
+        session: &SessionRow,
+        refresh: RefreshToken,
+        now: Timestamp,
+    ) -> Result<SignedIn, Error> {
+        let subject = Subject { user: account.id, session: session.id, roles: &account.roles };
+        let access = self.parts.tokens.issue(&subject, now)?;
+        let refresh_life = if session.remembered {
+            RefreshLife::Persistent(session.expires_at.since(now))
+        } else {
+            RefreshLife::BrowserSession
+        };
+        Ok(SignedIn { session: session.id, access, refresh, refresh_life, user: account.into() })
+    }
+
+    async fn refuse(&self, error: Error, account: Option<&UserRow>, client: &Client) -> Result<SignedIn, Error> {
+        let user = account.map(|account| account.id);
+        self.record(Record::failure(Action::LogIn, client, &error).about_any(user)).await?;
+        Err(error)
+    }
+}
+
+async fn start_session(tx: &mut Tx, session: &SessionRow) -> Result<RefreshToken, Error> {
+    let refresh = RefreshToken::generate();
+    tx.insert_session(session).await?;
+    tx.insert_refresh_token(refresh.hash().as_str(), session.id, session.created_at).await?;
+    Ok(refresh)
+}

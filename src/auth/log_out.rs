@@ -1,0 +1,39 @@
+//! A session ends by its holder's wish.
+
+use super::{
+    Auth, Client, Credential, Error,
+    audit::{Action, Record},
+};
+use crate::{
+    id::{SessionId, UserId},
+    token::RefreshToken,
+};
+
+impl Auth {
+    /// Ends the session that `credential` names.
+    pub async fn log_out(&self, credential: Credential<'_>, client: &Client) -> Result<(), Error> {
+        let (user, session) = self.holder(credential).await?;
+        let now = self.now();
+        let mut tx = self.store().begin().await?;
+        if tx.delete_session(session).await? {
+            Record::success(Action::LogOut, client).about(user).on(session).write(&mut tx, now).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    async fn holder(&self, credential: Credential<'_>) -> Result<(UserId, SessionId), Error> {
+        match credential {
+            Credential::Access(access) => {
+                let identity = self.authenticate(access).await?;
+                Ok((identity.user.id, identity.session))
+            }
+            Credential::Refresh(presented) => {
+                let presented = RefreshToken::parse(presented).ok_or(Error::RefreshTokenInvalid)?;
+                let found = self.store().find_refresh_token(presented.hash().as_str(), self.now()).await?;
+                let found = found.ok_or(Error::RefreshTokenInvalid)?;
+                Ok((found.user.id, found.session.id))
+            }
+        }
+    }
+}

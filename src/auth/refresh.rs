@@ -1,0 +1,143 @@
+//! A refresh token is exchanged for its successor, once.
+//!
+//! The honest double use and the theft look alike at first: a client whose answer was lost on the way, or two tabs of
+//! one browser, present the same token twice within moments. Refusing the second would sign honest people out; giving it
+//! a second successor would let a thief live on beside the owner. So within [`REPLAY_WINDOW`] the *same* successor is
+//! given again, and there is never more than one line of tokens; whoever uses a token later than that is not retrying,
+//! and as nobody can tell thief from owner, the session ends for both (RFC 9700 section 4.14.2).
+//!
+//! To give the same successor again it must be known; it is kept sealed under a key that only the presented token
+//! yields, so that neither the database nor the server's own keys open it, and is erased when the window closes.
+
+use std::time::Duration;
+
+use super::{
+    Auth, Client, Error, SignedIn,
+    audit::{Action, Record},
+};
+use crate::{
+    clock::Timestamp,
+    mail::{self, Circumstances},
+    store::{PresentedRefreshToken, SessionRow},
+    token::{self, RefreshToken},
+};
+
+/// How long a used token still gives its successor again.
+pub(super) const REPLAY_WINDOW: Duration = Duration::from_secs(10);
+
+impl Auth {
+    /// Exchanges a refresh token for its successor and a fresh access token, and keeps the session alive.
+    pub async fn refresh(&self, presented: &str, client: &Client) -> Result<SignedIn, Error> {
+        let presented = RefreshToken::parse(presented).ok_or(Error::RefreshTokenInvalid)?;
+        let now = self.now();
+        let found = self.find_presented(&presented, now).await?;
+        if found.token.used_at.is_some() {
+            return self.replay(&presented, found, client, now).await;
+        }
+        let session = self.extended(&found.session, client, now);
+        if let Some(successor) = self.exchange(&presented, &session, now).await? {
+            return self.sign_in(found.user, &session, successor, now);
+        }
+        // Another request exchanged it between our read and our write; what it wrote is there now.
+        let found = self.find_presented(&presented, now).await?;
+        self.replay(&presented, found, client, now).await
+    }
+
+    /// Who holds this refresh token, without using it: for answers whose cookies may not reach the browser.
+    pub async fn peek(&self, presented: &str) -> Result<super::Identity, Error> {
+        let presented = RefreshToken::parse(presented).ok_or(Error::RefreshTokenInvalid)?;
+        let now = self.now();
+        let found = self.find_presented(&presented, now).await?;
+        let fresh = found.token.used_at.is_none_or(|used_at| now.since(used_at) <= REPLAY_WINDOW);
+        if !fresh {
+            return Err(Error::RefreshTokenInvalid);
+        }
+        Ok(super::Identity { session: found.session.id, user: found.user.into() })
+    }
+
+    async fn find_presented(
+        &self,
+        presented: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<PresentedRefreshToken, Error> {
+        let found = self.store().find_refresh_token(presented.hash().as_str(), now).await?;
+        let found = found.ok_or(Error::RefreshTokenInvalid)?;
+        if found.user.disabled_at.is_some() {
+            return Err(Error::InactiveUser);
+        }
+        Ok(found)
+    }
+
+    fn extended(&self, session: &SessionRow, client: &Client, now: Timestamp) -> SessionRow {
+        SessionRow {
+            last_used_at: now,
+            expires_at: now.plus(session.idle).min(session.dies_at),
+            client_address: client.address_text(),
+            user_agent: client.user_agent.clone(),
+            ..session.clone()
+        }
+    }
+
+    /// Marks the token used and writes its successor; nothing when it was used already, or its session has ended.
+    async fn exchange(
+        &self,
+        presented: &RefreshToken,
+        session: &SessionRow,
+        now: Timestamp,
+    ) -> Result<Option<RefreshToken>, Error> {
+        let successor = RefreshToken::generate();
+        let sealed = token::seal_successor(presented, session.id, &successor)?;
+        let mut tx = self.store().begin().await?;
+        if !tx.extend_session(session).await? {
+            return Ok(None);
+        }
+        if !tx.use_refresh_token(presented.hash().as_str(), &sealed, now).await? {
+            return Ok(None);
+        }
+        tx.insert_refresh_token(successor.hash().as_str(), session.id, now).await?;
+        tx.commit().await?;
+        Ok(Some(successor))
+    }
+
+    /// A used token came again: a retry gets the same successor, anything later ends the session.
+    async fn replay(
+        &self,
+        presented: &RefreshToken,
+        found: PresentedRefreshToken,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<SignedIn, Error> {
+        let in_time = found.token.used_at.is_some_and(|used_at| now.since(used_at) <= REPLAY_WINDOW);
+        let sealed = found.token.sealed_successor.as_deref().filter(|_| in_time);
+        match sealed.and_then(|sealed| token::open_successor(presented, found.session.id, sealed)) {
+            Some(successor) => self.sign_in(found.user, &found.session, successor, now),
+            None => self.end_stolen_session(found, client, now).await,
+        }
+    }
+
+    async fn end_stolen_session(
+        &self,
+        found: PresentedRefreshToken,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<SignedIn, Error> {
+        let error = Error::RefreshTokenReused;
+        let mut tx = self.store().begin().await?;
+        // Of parallel reuses one ends the session, and only that one records and tells it.
+        if tx.delete_session(found.session.id).await? {
+            let began = Circumstances::new(
+                found.session.created_at,
+                found.session.client_address.as_deref().and_then(|address| address.parse().ok()),
+                found.session.user_agent.as_deref(),
+            );
+            let message = mail::Message::SessionReused { session: began, reuse: client.circumstances(now) };
+            tx.insert_message(&mail::message_row(&message, Some(found.user.id), &found.user.email, now)).await?;
+            let record = Record::failure(Action::Refresh, client, &error);
+            record.about(found.user.id).on(found.session.id).write(&mut tx, now).await?;
+            tx.commit().await?;
+            self.parts.waker.wake();
+            tracing::warn!(user = %found.user.id, session = %found.session.id, "refresh token reused, session ended");
+        }
+        Err(error)
+    }
+}

@@ -1,0 +1,72 @@
+//! A user changes the name and the username of their own account.
+
+use super::{
+    Auth, Client, Error, Faults, Identity, User, Username,
+    audit::{Action, Record},
+    fields,
+};
+use crate::{clock::Timestamp, store::{Tx, UserRow}};
+
+/// What to change: untouched when `None`, cleared when `Some(None)`.
+#[derive(Clone, Debug, Default)]
+pub struct ProfileChange {
+    /// The name shown to others.
+    pub name: Option<Option<String>>,
+    /// The username.
+    pub username: Option<Option<String>>,
+}
+
+/// A [`ProfileChange`] whose words were found good.
+pub(super) struct Profile {
+    name: Option<Option<String>>,
+    username: Option<Option<Username>>,
+}
+
+impl ProfileChange {
+    pub(super) fn parse(self, faults: &mut Faults) -> Option<Profile> {
+        let name = self.name.map(|name| fields::parse_name("name", name.as_deref().unwrap_or_default()));
+        let name = faults.take(name.transpose());
+        let username = self.username.map(|username| username.filter(|text| !text.trim().is_empty()));
+        let username = username.map(|text| text.map(|text| Username::parse("username", &text)).transpose());
+        let username = faults.take(username.transpose());
+        Some(Profile { name: name?, username: username? })
+    }
+}
+
+impl Profile {
+    /// Writes what changes of `account`.
+    pub(super) async fn write(self, tx: &mut Tx, account: &UserRow, now: Timestamp) -> Result<(), Error> {
+        if self.name.is_none() && self.username.is_none() {
+            return Ok(());
+        }
+        let name = self.name.unwrap_or_else(|| account.name.clone());
+        let username = match &self.username {
+            Some(username) => username.as_ref().map(|username| (username.as_typed(), username.key())),
+            None => account.username.as_deref().zip(account.username_key.as_deref()),
+        };
+        if tx.update_profile(account.id, name.as_deref(), username, now).await? { Ok(()) } else { Err(Error::NotFound) }
+    }
+}
+
+impl Auth {
+    /// Changes the caller's own details.
+    pub async fn update_profile(
+        &self,
+        identity: &Identity,
+        change: ProfileChange,
+        client: &Client,
+    ) -> Result<User, Error> {
+        let mut faults = Faults::default();
+        let Some(profile) = change.parse(&mut faults) else {
+            return Err(faults.into_error());
+        };
+        let now = self.now();
+        let mut tx = self.store().begin().await?;
+        let account = tx.find_user(identity.user.id).await?.ok_or(Error::SessionEnded)?;
+        profile.write(&mut tx, &account, now).await?;
+        Record::success(Action::UpdateProfile, client).by_owner(identity).write(&mut tx, now).await?;
+        let updated = tx.find_user(account.id).await?.ok_or(Error::SessionEnded)?;
+        tx.commit().await?;
+        Ok(updated.into())
+    }
+}

@@ -1,0 +1,86 @@
+//! The holder of a mailed link proves that an address is theirs.
+
+use super::{
+    Auth, Client, EmailAddress, Error,
+    audit::{Action, Record},
+};
+use crate::{
+    clock::Timestamp,
+    mail::{self, LinkKind},
+    store::{LinkTokenRow, Tx, UserRow},
+    token::LinkToken,
+};
+
+impl Auth {
+    /// Verifies the address that the link was mailed to: the account's own, or the new one that it asked for.
+    pub async fn verify_email(&self, token: &str, client: &Client) -> Result<(), Error> {
+        let token = LinkToken::parse(token).ok_or(Error::LinkInvalid)?;
+        let now = self.now();
+        let mut tx = self.store().begin().await?;
+        let kind = LinkKind::VerifyEmail.as_str();
+        let Some(link) = tx.consume_link_token(token.hash().as_str(), kind, now).await? else {
+            drop(tx);
+            self.record(Record::failure(Action::VerifyEmail, client, &Error::LinkInvalid)).await?;
+            return Err(Error::LinkInvalid);
+        };
+        let account = tx.find_user(link.user_id).await?.ok_or(Error::LinkInvalid)?;
+        let proved = EmailAddress::parse("email", &link.email).map_err(|_| Error::LinkInvalid)?;
+        if proved.key() == account.email_key {
+            tx.update_email_verified(account.id, proved.key(), now).await?;
+        } else {
+            move_to(&mut tx, &account, &proved, client, now).await?;
+        }
+        Record::success(Action::VerifyEmail, client).about(account.id).write(&mut tx, now).await?;
+        tx.commit().await?;
+        self.parts.waker.wake();
+        Ok(())
+    }
+
+    /// Mails a fresh verification link, if the address has an account that wants one. Known or not, the same rows are
+    /// written: it is the mail worker that finds there is nobody to write to.
+    pub async fn resend_verification(&self, email: &str, client: &Client) -> Result<(), Error> {
+        let email = EmailAddress::parse("email", email).map_err(|fault| Error::InvalidFields(vec![fault]))?;
+        let account = self.store().find_user_by_email(email.key()).await?;
+        let message = mail::Message::VerifyEmail(client.circumstances(self.now()));
+        self.mail_to_whoever(&message, Action::ResendVerification, account.as_ref(), client).await
+    }
+
+    /// Writes `message` for `account`, or for nobody, with the same work.
+    pub(super) async fn mail_to_whoever(
+        &self,
+        message: &mail::Message,
+        action: Action,
+        account: Option<&UserRow>,
+        client: &Client,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        let user = account.map(|account| account.id);
+        let address = account.map_or("", |account| account.email.as_str());
+        let mut tx = self.store().begin().await?;
+        tx.insert_message(&mail::message_row(message, user, address, now)).await?;
+        Record::success(action, client).about_any(user).write(&mut tx, now).await?;
+        tx.commit().await?;
+        self.parts.waker.wake();
+        Ok(())
+    }
+}
+
+/// The account moves to the address; its old one is told, and reset links that went there end.
+async fn move_to(
+    tx: &mut Tx,
+    account: &UserRow,
+    address: &EmailAddress,
+    client: &Client,
+    now: Timestamp,
+) -> Result<(), Error> {
+    tx.update_email(account.id, address.as_typed(), address.key(), now).await?;
+    tx.delete_link_tokens(account.id, LinkKind::ResetPassword.as_str()).await?;
+    let message = mail::Message::EmailChanged(client.circumstances(now));
+    tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now)).await?;
+    Ok(())
+}
+
+/// Whether `link` was mailed to the address that `account` has now.
+pub(super) fn proves_current_address(link: &LinkTokenRow, account: &UserRow) -> bool {
+    EmailAddress::parse("email", &link.email).is_ok_and(|proved| proved.key() == account.email_key)
+}

@@ -1,0 +1,28 @@
+//! `vestibule serve`: the server itself.
+
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use vestibule::{app, clock::SystemClock, config::Config, telemetry};
+
+/// Serves until it is asked to stop by SIGTERM or Ctrl-C.
+pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
+    telemetry::init(config.log_format)?;
+    let site = config.public_url.origin().to_owned();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut app = app::start(config, Arc::new(SystemClock)).await?;
+    tracing::info!("listening on http://{}", app.address());
+    tracing::info!("the site is at {site}, its API is described at {site}/docs");
+    if app.has_mailbox() {
+        tracing::info!("mail goes to the built-in mailbox at {site}/dev/mail");
+    }
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = app.failed() => anyhow::bail!("the listener failed"),
+    }
+    tracing::info!("stopping");
+    app.stop().await;
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! `vestibule user`: accounts, from the machine's own terminal.
+
+use std::io::{self, BufRead, IsTerminal};
+
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use vestibule::{
+    auth::{ADMIN, Actor, Auth, Client, Error, NewUser, User, UserChange, UserQuery},
+    config::Config,
+    password::Password,
+};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make an account; its password is read from the terminal, or the first line of standard input
+    Create {
+        /// Its email address, which counts as verified
+        #[arg(long)]
+        email: String,
+        /// Its username
+        #[arg(long)]
+        username: Option<String>,
+        /// The name shown to others
+        #[arg(long)]
+        name: Option<String>,
+        /// Give it the role `admin`
+        #[arg(long)]
+        admin: bool,
+    },
+    /// List accounts, oldest first
+    List {
+        /// Only those whose address, username or name holds this
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+        /// Only those with this role
+        #[arg(long)]
+        role: Option<String>,
+        /// Only those that are active or disabled
+        #[arg(long, value_parser = ["active", "disabled"])]
+        status: Option<String>,
+        /// Print JSON, an account a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show an account, as JSON
+    Show {
+        /// Its id, email address or username
+        user: String,
+    },
+    /// Give an account a role
+    Grant {
+        /// Its id, email address or username
+        user: String,
+        /// The role, such as admin
+        #[arg(default_value = ADMIN)]
+        role: String,
+    },
+    /// Take a role from an account
+    Revoke {
+        /// Its id, email address or username
+        user: String,
+        /// The role, such as admin
+        #[arg(default_value = ADMIN)]
+        role: String,
+    },
+    /// Disable an account and end its sessions
+    Disable {
+        /// Its id, email address or username
+        user: String,
+    },
+    /// Enable an account again
+    Enable {
+        /// Its id, email address or username
+        user: String,
+    },
+    /// Delete an account with everything that hangs on it
+    Delete {
+        /// Its id, email address or username
+        user: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+pub(crate) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
+    let services = super::open(config).await?;
+    let done = obey(command, &services.auth).await;
+    services.close().await;
+    done
+}
+
+async fn obey(command: Command, auth: &Auth) -> anyhow::Result<()> {
+    let (actor, client) = (Actor::Operator, Client::default());
+    match command {
+        Command::Create { email, username, name, admin } => {
+            let new = NewUser { email, username, name, password: read_password()?, admin };
+            let user = auth.create_user(&actor, new, &client).await.map_err(in_words)?;
+            super::say(format_args!("Made {} ({})", user.email, user.id))?;
+        }
+        Command::List { search, role, status, json } => {
+            list(auth, UserQuery { q: search, role, status, ..UserQuery::default() }, json).await?;
+        }
+        Command::Show { user } => super::say_json(&find(auth, &user).await?)?,
+        Command::Grant { user, role } => {
+            let user = find(auth, &user).await?;
+            let user = auth.grant_role(&actor, user.id, &role, &client).await.map_err(in_words)?;
+            super::say(format_args!("{} has the roles: {}", user.email, user.roles.join(", ")))?;
+        }
+        Command::Revoke { user, role } => {
+            let user = find(auth, &user).await?;
+            let user = auth.revoke_role(&actor, user.id, &role, &client).await.map_err(in_words)?;
+            super::say(format_args!("{} has the roles: {}", user.email, user.roles.join(", ")))?;
+        }
+        Command::Disable { user } => set_active(auth, &user, false).await?,
+        Command::Enable { user } => set_active(auth, &user, true).await?,
+        Command::Delete { user, yes } => {
+            let user = find(auth, &user).await?;
+            confirm(&user, yes)?;
+            auth.delete_user(&actor, user.id, &client).await.map_err(in_words)?;
+            super::say(format_args!("Deleted {}", user.email))?;
+        }
+    }
+    Ok(())
+}
+
+async fn find(auth: &Auth, name: &str) -> anyhow::Result<User> {
+    match auth.find_user(&Actor::Operator, name).await {
+        Err(Error::NotFound) => bail!("there is no account with the id, email address or username {name}"),
+        found => Ok(found?),
+    }
+}
+
+async fn set_active(auth: &Auth, name: &str, is_active: bool) -> anyhow::Result<()> {
+    let user = find(auth, name).await?;
+    let change = UserChange { is_active: Some(is_active), ..UserChange::default() };
+    let user = auth.update_user(&Actor::Operator, user.id, change, &Client::default()).await.map_err(in_words)?;
+    let state = if user.is_active { "active" } else { "disabled" };
+    Ok(super::say(format_args!("{} is {state}", user.email))?)
+}
+
+async fn list(auth: &Auth, mut query: UserQuery, json: bool) -> anyhow::Result<()> {
+    loop {
+        let page = auth.list_users(&Actor::Operator, query.clone()).await.map_err(in_words)?;
+        for user in &page.items {
+            if json {
+                super::say(serde_json::to_string(user)?)?;
+            } else {
+                super::say(describe(user))?;
+            }
+        }
+        match page.next_cursor {
+            Some(cursor) => query.cursor = Some(cursor),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn describe(user: &User) -> String {
+    let username = user.username.as_deref().unwrap_or("-");
+    let state = if user.is_active { "active" } else { "disabled" };
+    let verified = if user.email_verified { "verified" } else { "unverified" };
+    format!("{}  {}  {username}  {state}  {verified}  [{}]", user.id, user.email, user.roles.join(", "))
+}
+
+/// Never from an argument: those are seen by everybody on the machine, and stay in the shell's history.
+fn read_password() -> anyhow::Result<Password> {
+    if !io::stdin().is_terminal() {
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line).context("cannot read the password from standard input")?;
+        return Ok(Password::from(line.trim_end_matches(['\r', '\n']).to_owned()));
+    }
+    let first = rpassword::prompt_password("Password: ")?;
+    if rpassword::prompt_password("Again: ")? != first {
+        bail!("the two passwords are not the same");
+    }
+    Ok(Password::from(first))
+}
+
+fn confirm(user: &User, yes: bool) -> anyhow::Result<()> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        bail!("deleting {} needs --yes where nobody can be asked", user.email);
+    }
+    super::say(format_args!("Delete {} and everything that belongs to it? Type the email address to confirm:", user.email))?;
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    if line.trim() == user.email { Ok(()) } else { bail!("not deleted") }
+}
+
+/// A refusal with the faults of its fields, for a terminal.
+fn in_words(error: Error) -> anyhow::Error {
+    match error {
+        Error::InvalidFields(faults) => {
+            let faults: Vec<String> =
+                faults.into_iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect();
+            anyhow::anyhow!(faults.join("; "))
+        }
+        other => other.into(),
+    }
+}
