@@ -1,0 +1,387 @@
+//! The only reader of flags, environment and `.env`.
+//!
+//! `read_dot_env` completes the environment, `Settings` gathers flags and environment, and `Config::load` makes one
+//! checked `Config` of them, or says everything that is wrong.
+
+mod database;
+mod errors;
+mod origin;
+mod reader;
+mod sealing;
+mod secret;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use lettre::{Address, message::Mailbox};
+
+pub use self::{
+    database::DatabaseUrl,
+    errors::{ConfigError, ConfigErrors},
+    origin::PublicUrl,
+    secret::Secret,
+    settings::{Settings, read_dot_env},
+};
+use self::{
+    reader::{Reader, Reported},
+    secret::HOW_TO_MAKE_ONE,
+};
+
+const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// Services that verify access tokens by their signature alone cannot be told that a session ended: a day is already
+/// long.
+const MAX_ACCESS_TOKEN_MINUTES: u32 = 24 * 60;
+
+/// Browsers keep no cookie for longer than 400 days (RFC 6265bis, section 5.5).
+const MAX_SESSION_DAYS: u32 = 400;
+const DEFAULT_IDLE_DAYS: u32 = 7;
+const DEFAULT_SESSION_DAYS: u32 = 30;
+
+/// A reset link is as good as a password to whoever reads the mailbox: after a day it is only a risk.
+const MAX_RESET_TOKEN_MINUTES: u32 = 24 * 60;
+
+/// OWASP's weakest recommendation, 7 MiB in five passes. Other pairs must cost an attacker as much.
+const MIN_ARGON2_MEMORY_KIB: u32 = 7168;
+const MIN_ARGON2_WORK: u32 = MIN_ARGON2_MEMORY_KIB * 5;
+
+/// Each hashing thread holds that much: over a GiB for every core, a machine dies of its first log-ins.
+const MAX_ARGON2_MEMORY_KIB: u32 = 1024 * 1024;
+
+/// More passes than this are seconds of a core for every log-in, where more memory would cost an attacker more.
+const MAX_ARGON2_PASSES: u32 = 20;
+
+/// The name stands in titles, subjects and senders.
+const MAX_SITE_NAME_CHARACTERS: usize = 60;
+
+/// Everything that can be configured.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches, not the states of anything"
+)]
+pub struct Config {
+    /// `HOST`: the address to listen on; 127.0.0.1.
+    pub host: IpAddr,
+    /// `PORT`: the TCP port to listen on; 8000.
+    pub port: u16,
+    /// `PUBLIC_URL`: the origin under which browsers reach the site; `http://localhost:PORT`.
+    pub public_url: PublicUrl,
+    /// `DATA_DIR`: where the database, the generated key and the mailbox are kept; `./data`.
+    pub data_dir: PathBuf,
+    /// `SITE_NAME`: the name in pages and mail; Vestibule.
+    pub site_name: String,
+    /// `DATABASE_URL` or `DATABASE_URL_FILE`: where the data is; the SQLite file `DATA_DIR/vestibule.db`.
+    pub database: DatabaseUrl,
+    /// `ALGORITHM`, with `SECRET_KEY` or `SECRET_KEY_FILE`: how access tokens are signed; `EdDSA`.
+    pub signing: Signing,
+    /// `SEALING_KEY` or `SEALING_KEY_FILE`: protects what is stored; `None` for the generated one, which
+    /// [`Config::sealing_secret`] knows.
+    pub sealing_key: Option<Secret>,
+    /// `ACCESS_TOKEN_EXPIRE_MINUTES`: the life of an access token; 15 minutes.
+    pub access_token_life: Duration,
+    /// `REFRESH_TOKEN_EXPIRE_DAYS`: how long a session lives without use; 7 days.
+    pub refresh_idle: Duration,
+    /// `SESSION_MAX_DAYS`: how long a session lives in any case; 30 days, or `REFRESH_TOKEN_EXPIRE_DAYS` where that is
+    /// more.
+    pub session_max: Duration,
+    /// `RESET_TOKEN_EXPIRE_MINUTES`: the life of a reset link; 10 minutes.
+    pub reset_life: Duration,
+    /// `ALLOWED_ORIGINS`: other origins whose pages may call, as browsers write them; none.
+    pub allowed_origins: Vec<String>,
+    /// `COOKIE_DOMAIN`: the domain whose hosts share the session; `None` for the host of `PUBLIC_URL` alone.
+    pub cookie_domain: Option<String>,
+    /// `JWT_AUDIENCE`: the audience of access tokens; `PUBLIC_URL`, and none with HS256.
+    pub jwt_audience: Option<String>,
+    /// `MAIL_FROM`: the sender of mail; `SITE_NAME <no-reply@host of PUBLIC_URL>`.
+    pub mail_from: String,
+    /// `PASSWORD_MIN_LENGTH`: in characters; 8.
+    pub password_min_length: usize,
+    /// `PASSWORD_MIN_SCORE`: of zxcvbn, 0 to 4; 3.
+    pub password_min_score: u8,
+    /// `ARGON2_MEMORY_KIB`: the memory of one hash in KiB; 19456.
+    pub argon2_memory_kib: u32,
+    /// `ARGON2_PASSES`: the passes over that memory; 2.
+    pub argon2_passes: u32,
+    /// `REQUIRE_VERIFIED_EMAIL`: log-in waits for a verified address; off, and on with `PRIVATE_SIGNUP`.
+    pub require_verified_email: bool,
+    /// `PRIVATE_SIGNUP`: sign-up never tells whether an address is taken; off.
+    pub private_signup: bool,
+    /// `ALLOW_SIGNUP`: visitors may sign up; on.
+    pub allow_signup: bool,
+    /// `PRODUCTS`: the worked example is served; on.
+    pub products: bool,
+    /// `LOG_FORMAT`: text.
+    pub log_format: LogFormat,
+}
+
+/// How access tokens are signed.
+#[derive(Clone, Debug)]
+pub enum Signing {
+    /// With generated Ed25519 keys.
+    EdDsa,
+    /// With generated P-256 keys.
+    Es256,
+    /// With the secret that is shared with every service that verifies: `SECRET_KEY`, which does nothing else.
+    Hs256(Secret),
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object per line.
+    Json,
+}
+
+impl Config {
+    /// Makes sense of what flags and environment say, and reads the files that they name.
+    pub fn load(settings: Settings) -> Result<Self, ConfigErrors> {
+        let mut reader = Reader::new(settings);
+        let config = Self::read(&mut reader);
+        reader.finish(config)
+    }
+
+    /// The same from these variables alone, whatever the process's environment says. Unknown names are ignored, as they
+    /// are there.
+    pub fn from_variables<'a, I: IntoIterator<Item = (&'a str, &'a str)>>(variables: I) -> Result<Self, ConfigErrors> {
+        Self::load(Settings::from_variables(variables))
+    }
+
+    /// Reads everything before it gives up on anything, so that one start shows every mistake.
+    fn read(reader: &mut Reader) -> Result<Self, Reported> {
+        let host = reader.with_default("HOST", Ipv4Addr::LOCALHOST.into(), |text| {
+            text.parse()
+                .map_err(|_| format!("must be an IP address such as 127.0.0.1 or 0.0.0.0, not {text:?}"))
+        });
+        let port = reader.number("PORT", 8000, 1..=u16::MAX);
+        let public_url = public_url(reader, port);
+        let data_dir = reader.with_default("DATA_DIR", PathBuf::from("./data"), |text| Ok(PathBuf::from(text)));
+        let site_name = reader.with_default("SITE_NAME", "Vestibule".to_owned(), site_name);
+        let database = database(reader, &data_dir);
+        let (signing, sealing_key) = keys(reader, database.as_ref());
+        let (refresh_idle, session_max) = session_lives(reader);
+        let cookie_domain = cookie_domain(reader, public_url.as_ref());
+        let jwt_audience = reader.optional("JWT_AUDIENCE", |text| Ok(text.to_owned()));
+        let mail_from = mail_from(reader, &site_name, public_url.as_ref());
+        let (argon2_memory_kib, argon2_passes) = argon2(reader);
+        let private_signup = reader.switch("PRIVATE_SIGNUP", false);
+        // Without it a new account could log in at once, and trying to would tell what sign-up does not.
+        let require_verified_email = reader.switch("REQUIRE_VERIFIED_EMAIL", false) || private_signup;
+        let access_minutes = reader.number("ACCESS_TOKEN_EXPIRE_MINUTES", 15, 1..=MAX_ACCESS_TOKEN_MINUTES);
+        let reset_minutes = reader.number("RESET_TOKEN_EXPIRE_MINUTES", 10, 1..=MAX_RESET_TOKEN_MINUTES);
+        let allowed_origins = reader.with_default("ALLOWED_ORIGINS", Vec::new(), origin::parse_allowed_origins);
+        let password_min_length = reader.number("PASSWORD_MIN_LENGTH", 8, 4..=128);
+        let password_min_score = reader.number("PASSWORD_MIN_SCORE", 3, 0..=4);
+        let allow_signup = reader.switch("ALLOW_SIGNUP", true);
+        let products = reader.switch("PRODUCTS", true);
+        let log_format = reader.with_default("LOG_FORMAT", LogFormat::Text, log_format);
+
+        let (public_url, signing) = (public_url?, signing?);
+        Ok(Self {
+            host,
+            port,
+            jwt_audience: jwt_audience?.or_else(|| default_audience(&signing, &public_url)),
+            public_url,
+            data_dir,
+            site_name,
+            database: database?,
+            signing,
+            sealing_key: sealing_key?,
+            access_token_life: MINUTE * access_minutes,
+            refresh_idle,
+            session_max,
+            reset_life: MINUTE * reset_minutes,
+            allowed_origins,
+            cookie_domain: cookie_domain?,
+            mail_from: mail_from?,
+            password_min_length,
+            password_min_score,
+            argon2_memory_kib,
+            argon2_passes,
+            require_verified_email,
+            private_signup,
+            allow_signup,
+            products,
+            log_format,
+        })
+    }
+}
+
+fn public_url(reader: &mut Reader, port: u16) -> Result<PublicUrl, Reported> {
+    match reader.optional("PUBLIC_URL", PublicUrl::parse)? {
+        Some(public_url) => Ok(public_url),
+        None => PublicUrl::parse(&format!("http://localhost:{port}"))
+            .map_err(|message| reader.report("PUBLIC_URL", message)),
+    }
+}
+
+fn site_name(text: &str) -> Result<String, String> {
+    if text.chars().count() > MAX_SITE_NAME_CHARACTERS || text.chars().any(char::is_control) {
+        return Err(format!(
+            "must be one line of at most {MAX_SITE_NAME_CHARACTERS} characters"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+fn database(reader: &mut Reader, data_dir: &Path) -> Result<DatabaseUrl, Reported> {
+    match reader.secret("DATABASE_URL", "DATABASE_URL_FILE")? {
+        Some(url) => DatabaseUrl::parse(url.expose().trim()).map_err(|message| reader.report("DATABASE_URL", message)),
+        None => Ok(DatabaseUrl::Sqlite(data_dir.join("vestibule.db"))),
+    }
+}
+
+type Keys = (Result<Signing, Reported>, Result<Option<Secret>, Reported>);
+
+fn keys(reader: &mut Reader, database: Result<&DatabaseUrl, &Reported>) -> Keys {
+    let secret_key = reader.secret("SECRET_KEY", "SECRET_KEY_FILE");
+    let sealing_key = reader.secret("SEALING_KEY", "SEALING_KEY_FILE");
+    if let (Ok(Some(shared)), Ok(Some(own))) = (&secret_key, &sealing_key)
+        && shared.expose() == own.expose()
+    {
+        reader.report(
+            "SEALING_KEY",
+            "must differ from SECRET_KEY, which the services that verify tokens know",
+        );
+    }
+    (
+        signing(reader, secret_key),
+        checked_sealing_key(reader, sealing_key, database),
+    )
+}
+
+fn signing(reader: &mut Reader, secret_key: Result<Option<Secret>, Reported>) -> Result<Signing, Reported> {
+    let algorithm = reader.optional("ALGORITHM", |text| match text.to_ascii_lowercase().as_str() {
+        "eddsa" => Ok(Algorithm::EdDsa),
+        "es256" => Ok(Algorithm::Es256),
+        "hs256" => Ok(Algorithm::Hs256),
+        _ => Err(format!("must be EdDSA, ES256 or HS256, not {text:?}")),
+    });
+    match algorithm?.unwrap_or(Algorithm::EdDsa) {
+        // A SECRET_KEY left over from an application that signed with it is not used, so it may be what it likes.
+        Algorithm::EdDsa => Ok(Signing::EdDsa),
+        Algorithm::Es256 => Ok(Signing::Es256),
+        Algorithm::Hs256 => match secret_key? {
+            Some(secret) => strong(reader, "SECRET_KEY", secret).map(Signing::Hs256),
+            None => Err(reader.report(
+                "SECRET_KEY",
+                format!("is required with ALGORITHM=HS256; {HOW_TO_MAKE_ONE}"),
+            )),
+        },
+    }
+}
+
+enum Algorithm {
+    EdDsa,
+    Es256,
+    Hs256,
+}
+
+fn checked_sealing_key(
+    reader: &mut Reader,
+    sealing_key: Result<Option<Secret>, Reported>,
+    database: Result<&DatabaseUrl, &Reported>,
+) -> Result<Option<Secret>, Reported> {
+    match (sealing_key?, database) {
+        (Some(secret), _) => strong(reader, "SEALING_KEY", secret).map(Some),
+        // Several servers may share the database: each would make a key of its own that the others cannot open.
+        (None, Ok(DatabaseUrl::Postgres(_))) => {
+            Err(reader.report("SEALING_KEY", format!("is required with PostgreSQL; {HOW_TO_MAKE_ONE}")))
+        }
+        (None, _) => Ok(None),
+    }
+}
+
+fn strong(reader: &mut Reader, name: &'static str, secret: Secret) -> Result<Secret, Reported> {
+    match secret.weakness() {
+        None => Ok(secret),
+        Some(complaint) => Err(reader.report(name, complaint)),
+    }
+}
+
+/// The idle and the absolute life of a session. Where only one is set, as the templates set the idle one, the other's
+/// default gives way to it.
+fn session_lives(reader: &mut Reader) -> (Duration, Duration) {
+    let idle = reader.number("REFRESH_TOKEN_EXPIRE_DAYS", DEFAULT_IDLE_DAYS, 1..=MAX_SESSION_DAYS);
+    let max = reader.number("SESSION_MAX_DAYS", DEFAULT_SESSION_DAYS.max(idle), 1..=MAX_SESSION_DAYS);
+    if max < idle && reader.is_set("REFRESH_TOKEN_EXPIRE_DAYS") {
+        reader.report(
+            "SESSION_MAX_DAYS",
+            format!("must be at least REFRESH_TOKEN_EXPIRE_DAYS, {idle}, not {max}"),
+        );
+    }
+    (DAY * idle.min(max), DAY * max)
+}
+
+fn cookie_domain(reader: &mut Reader, public_url: Result<&PublicUrl, &Reported>) -> Result<Option<String>, Reported> {
+    let public_url = public_url.map_err(|reported| *reported)?;
+    reader.optional("COOKIE_DOMAIN", |text| origin::parse_cookie_domain(text, public_url))
+}
+
+/// With HS256 none, since the services that verify with a shared secret refuse an audience they were not told of.
+fn default_audience(signing: &Signing, public_url: &PublicUrl) -> Option<String> {
+    match signing {
+        Signing::Hs256(_) => None,
+        Signing::EdDsa | Signing::Es256 => Some(public_url.origin().to_owned()),
+    }
+}
+
+fn mail_from(
+    reader: &mut Reader,
+    site_name: &str,
+    public_url: Result<&PublicUrl, &Reported>,
+) -> Result<String, Reported> {
+    let example = "must be an address such as no-reply@example.com or \"Example <no-reply@example.com>\"";
+    let set = reader.optional("MAIL_FROM", |text| {
+        text.parse::<Mailbox>().map_err(|_| example.to_owned())
+    })?;
+    if let Some(mailbox) = set {
+        return Ok(mailbox.to_string());
+    }
+    // There is no writing to an IP address; mail of such a site stays on the machine.
+    let domain = public_url
+        .map_err(|reported| *reported)?
+        .domain()
+        .unwrap_or("localhost");
+    match Address::new("no-reply", domain) {
+        Ok(address) => Ok(Mailbox::new(Some(site_name.to_owned()), address).to_string()),
+        Err(_) => Err(reader.report(
+            "MAIL_FROM",
+            format!("{example}: the host of PUBLIC_URL cannot have one"),
+        )),
+    }
+}
+
+fn argon2(reader: &mut Reader) -> (u32, u32) {
+    let memory = reader.number(
+        "ARGON2_MEMORY_KIB",
+        19_456,
+        MIN_ARGON2_MEMORY_KIB..=MAX_ARGON2_MEMORY_KIB,
+    );
+    let passes = reader.number("ARGON2_PASSES", 2, 1..=MAX_ARGON2_PASSES);
+    let least = MIN_ARGON2_WORK.div_ceil(memory);
+    if passes < least {
+        reader.report(
+            "ARGON2_PASSES",
+            format!("must be at least {least} with ARGON2_MEMORY_KIB={memory}, not {passes}"),
+        );
+    }
+    (memory, passes)
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("must be text or json, not {text:?}")),
+    }
+}

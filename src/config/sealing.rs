@@ -1,0 +1,178 @@
+//! The sealing key that is generated when none is set.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Write as _},
+    path::Path,
+};
+
+use aws_lc_rs::rand;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
+
+use super::{
+    Config,
+    secret::{MIN_SECRET_BYTES, Secret},
+};
+
+const FILE_NAME: &str = "sealing.key";
+
+impl Config {
+    /// The secret that protects what is stored: the one that is set, or else the one kept in `DATA_DIR`, which is
+    /// made at first start. The error names the file.
+    pub fn sealing_secret(&self) -> io::Result<Secret> {
+        match &self.sealing_key {
+            Some(secret) => Ok(secret.clone()),
+            None => read_or_create(&self.data_dir),
+        }
+    }
+}
+
+fn read_or_create(directory: &Path) -> io::Result<Secret> {
+    let path = directory.join(FILE_NAME);
+    let result = match read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Read back: of two processes that start at the same moment both use the key of the first.
+            create(directory, &path).and_then(|()| read(&path))
+        }
+        result => result,
+    };
+    result.map_err(|error| io::Error::new(error.kind(), format!("the sealing key {}: {error}", path.display())))
+}
+
+fn read(path: &Path) -> io::Result<Secret> {
+    let secret = Secret::new(fs::read_to_string(path)?.trim_end().to_owned());
+    if secret.expose().len() < MIN_SECRET_BYTES {
+        // Going on with an emptied file would seal with a key that everybody has.
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "is damaged: restore it from a backup",
+        ));
+    }
+    Ok(secret)
+}
+
+/// Puts a new key at `path` unless there is one. It is written under another name and then linked, which fails if the
+/// name is taken: nobody ever sees half a key, and nobody's key is replaced.
+fn create(directory: &Path, path: &Path) -> io::Result<()> {
+    create_private_directory(directory)?;
+    let unfinished = directory.join(format!("{FILE_NAME}.{}", &*random_text::<8>()?));
+    let written = write(&unfinished).and_then(|()| match fs::hard_link(&unfinished, path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    });
+    match (written, fs::remove_file(&unfinished)) {
+        (Ok(()), removed) => removed?,
+        (failed, _) => return failed,
+    }
+    // What is sealed with the key must not outlive it in a power cut.
+    File::open(directory)?.sync_all()
+}
+
+fn write(path: &Path) -> io::Result<()> {
+    let mut file = private_file().write(true).create_new(true).open(path)?;
+    file.write_all(random_text::<32>()?.as_bytes())?;
+    file.sync_all()
+}
+
+/// `N` random bytes, as text.
+fn random_text<const N: usize>() -> io::Result<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new([0; N]);
+    rand::fill(&mut *bytes).map_err(io::Error::other)?;
+    Ok(Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(bytes.as_slice())))
+}
+
+#[cfg(unix)]
+fn private_file() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+#[cfg(not(unix))]
+fn private_file() -> OpenOptions {
+    OpenOptions::new()
+}
+
+/// One that is already there keeps its mode.
+fn create_private_directory(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, thread};
+
+    use super::*;
+
+    fn config(directory: &Path) -> Config {
+        Config::from_variables([("DATA_DIR", directory.to_str().unwrap())]).unwrap()
+    }
+
+    #[test]
+    fn a_generated_sealing_key_is_kept_and_is_the_owners_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("new/data");
+        let first = config(&data).sealing_secret().unwrap();
+        assert_eq!(first.expose().len(), 43);
+        assert_eq!(config(&data).sealing_secret().unwrap().expose(), first.expose());
+        let left: Vec<_> = fs::read_dir(&data)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["sealing.key"]);
+
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!((mode(&data.join("sealing.key")), mode(&data)), (0o600, 0o700));
+        }
+    }
+
+    #[test]
+    fn processes_that_start_at_the_same_moment_agree_on_one_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let starts: Vec<_> = (0..8)
+            .map(|_| {
+                let config = config(directory.path());
+                thread::spawn(move || config.sealing_secret().unwrap().expose().to_owned())
+            })
+            .collect();
+        let keys: BTreeSet<_> = starts.into_iter().map(|start| start.join().unwrap()).collect();
+        assert_eq!(keys.len(), 1);
+    }
+
+    #[test]
+    fn a_set_sealing_key_is_used_and_nothing_is_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = config(directory.path());
+        config.sealing_key = Some(Secret::new("set".to_owned()));
+        assert_eq!(config.sealing_secret().unwrap().expose(), "set");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_damaged_sealing_key_is_an_error_that_names_the_file_and_is_not_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sealing.key");
+        fs::write(&path, "").unwrap();
+        let error = config(directory.path()).sealing_secret().unwrap_err().to_string();
+        assert!(error.contains("sealing.key") && error.contains("damaged"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "");
+    }
+
+    #[test]
+    fn a_data_directory_that_cannot_be_made_is_an_error_that_names_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = config(&file.join("data")).sealing_secret().unwrap_err().to_string();
+        assert!(error.contains("file/data/sealing.key"), "{error}");
+    }
+}

@@ -1,0 +1,298 @@
+//! The variables, as text: where they come from, before anything is made of them.
+
+use std::{collections::BTreeMap, env, fmt, path::Path};
+
+use clap::{Arg, ArgMatches, Command, error::ErrorKind};
+
+use super::errors::{ConfigError, ConfigErrors};
+
+/// One variable, and the flag that overrides it.
+pub(super) struct Variable {
+    /// In the environment and in `.env`.
+    pub(super) name: &'static str,
+    /// On the command line. Secrets have none: every user of a machine can read the arguments of its processes.
+    flag: Option<&'static str>,
+    value_name: &'static str,
+    /// What holds when it is not set, in words where it is no constant.
+    pub(super) default: &'static str,
+    help: &'static str,
+}
+
+const fn variable(
+    name: &'static str,
+    flag: &'static str,
+    value_name: &'static str,
+    default: &'static str,
+    help: &'static str,
+) -> Variable {
+    Variable {
+        name,
+        flag: Some(flag),
+        value_name,
+        default,
+        help,
+    }
+}
+
+const fn secret(name: &'static str) -> Variable {
+    Variable {
+        name,
+        flag: None,
+        value_name: "SECRET",
+        default: "",
+        help: "",
+    }
+}
+
+/// Every variable there is, in the order in which they are documented.
+#[rustfmt::skip]
+pub(super) const VARIABLES: &[Variable] = &[
+    variable("HOST", "host", "ADDRESS", "127.0.0.1", "IP address to listen on"),
+    variable("PORT", "port", "PORT", "8000", "TCP port to listen on"),
+    variable("PUBLIC_URL", "public-url", "URL", "http://localhost:PORT", "Origin under which browsers reach the site: used in mailed links, tokens and cookie rules"),
+    variable("DATA_DIR", "data-dir", "PATH", "./data", "Directory for the database, the generated key and the mailbox"),
+    variable("SITE_NAME", "site-name", "NAME", "Vestibule", "Name of the site in pages and mail"),
+    variable("DATABASE_URL", "database-url", "URL", "sqlite:DATA_DIR/vestibule.db", "SQLite file (sqlite:path) or PostgreSQL database (postgres://…)"),
+    variable("DATABASE_URL_FILE", "database-url-file", "PATH", "", "File that holds DATABASE_URL"),
+    variable("ALGORITHM", "algorithm", "NAME", "EdDSA", "Signature of access tokens: EdDSA, ES256 or HS256"),
+    secret("SECRET_KEY"),
+    variable("SECRET_KEY_FILE", "secret-key-file", "PATH", "", "File that holds SECRET_KEY, with which HS256 signs (the key itself is taken from the environment only)"),
+    secret("SEALING_KEY"),
+    variable("SEALING_KEY_FILE", "sealing-key-file", "PATH", "", "File that holds SEALING_KEY, which protects stored keys; required with PostgreSQL, else generated in DATA_DIR (the key itself is taken from the environment only)"),
+    variable("ACCESS_TOKEN_EXPIRE_MINUTES", "access-token-expire-minutes", "MINUTES", "15", "Life of an access token"),
+    variable("REFRESH_TOKEN_EXPIRE_DAYS", "refresh-token-expire-days", "DAYS", "7", "Days without use after which a session ends"),
+    variable("SESSION_MAX_DAYS", "session-max-days", "DAYS", "30", "Days after which a session ends in any case"),
+    variable("RESET_TOKEN_EXPIRE_MINUTES", "reset-token-expire-minutes", "MINUTES", "10", "Life of a password reset link"),
+    variable("ALLOWED_ORIGINS", "allowed-origins", "ORIGINS", "", "Other origins whose pages may call the API, separated by commas"),
+    variable("JWT_AUDIENCE", "jwt-audience", "NAME", "PUBLIC_URL; none with HS256", "Audience of access tokens"),
+    variable("COOKIE_DOMAIN", "cookie-domain", "DOMAIN", "the host of PUBLIC_URL alone", "Domain whose hosts share the session"),
+    variable("MAIL_FROM", "mail-from", "ADDRESS", "SITE_NAME <no-reply@host of PUBLIC_URL>", "Sender of mail"),
+    variable("PASSWORD_MIN_LENGTH", "password-min-length", "CHARACTERS", "8", "Shortest password, 4 to 128"),
+    variable("PASSWORD_MIN_SCORE", "password-min-score", "SCORE", "3", "Least zxcvbn score of a password, 0 to 4"),
+    variable("ARGON2_MEMORY_KIB", "argon2-memory-kib", "KIB", "19456", "Memory of one password hash"),
+    variable("ARGON2_PASSES", "argon2-passes", "PASSES", "2", "Passes of one password hash over that memory"),
+    variable("REQUIRE_VERIFIED_EMAIL", "require-verified-email", "BOOL", "false", "Refuse log-in until the email address is verified"),
+    variable("PRIVATE_SIGNUP", "private-signup", "BOOL", "false", "Never tell at sign-up whether an address is taken; turns REQUIRE_VERIFIED_EMAIL on"),
+    variable("ALLOW_SIGNUP", "allow-signup", "BOOL", "true", "Let visitors sign up"),
+    variable("PRODUCTS", "products", "BOOL", "true", "Serve the products, the worked example"),
+    variable("LOG_FORMAT", "log-format", "FORMAT", "text", "text or json"),
+];
+
+impl Variable {
+    fn argument(&self, flag: &'static str) -> Arg {
+        let help = match self.default {
+            "" => self.help.to_owned(),
+            default => format!("{} [default: {default}]", self.help),
+        };
+        Arg::new(self.name)
+            .long(flag)
+            .env(self.name)
+            // The help would print the variable's present value, and DATABASE_URL holds a password.
+            .hide_env_values(true)
+            .value_name(self.value_name)
+            .help_heading("Configuration")
+            .help(help)
+    }
+}
+
+/// The text of every variable that is set: as a flag, or else in the environment.
+///
+/// Flattened into the command line's parser, which fills it; [`super::Config::load`] makes sense of it.
+#[derive(Clone, Default)]
+pub struct Settings(BTreeMap<&'static str, String>);
+
+impl Settings {
+    pub(super) fn from_variables<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let named = |name: &str| {
+            VARIABLES
+                .iter()
+                .find(|variable| variable.name == name)
+                .map(|variable| variable.name)
+        };
+        Self(
+            variables
+                .into_iter()
+                .filter_map(|(name, value)| Some((named(name)?, value.to_owned())))
+                .collect(),
+        )
+    }
+
+    /// The text of a variable; one that is blank, as in a compose file's `PORT=`, counts as not set.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|text| !text.trim().is_empty())
+    }
+}
+
+/// Names only: the values hold secrets.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl clap::FromArgMatches for Settings {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut texts = BTreeMap::new();
+        for variable in VARIABLES {
+            let text = match variable.flag {
+                Some(_) => matches.get_one::<String>(variable.name).cloned(),
+                None => environment(variable.name)?,
+            };
+            texts.extend(text.map(|text| (variable.name, text)));
+        }
+        Ok(Self(texts))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl clap::Args for Settings {
+    fn augment_args(command: Command) -> Command {
+        command.args(
+            VARIABLES
+                .iter()
+                .filter_map(|variable| variable.flag.map(|flag| variable.argument(flag))),
+        )
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+fn environment(name: &str) -> Result<Option<String>, clap::Error> {
+    match env::var(name) {
+        Ok(text) => Ok(Some(text)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        // The error of the standard library would print the value.
+        Err(env::VarError::NotUnicode(_)) => Err(clap::Error::raw(
+            ErrorKind::InvalidUtf8,
+            format!("{name} is not valid UTF-8\n"),
+        )),
+    }
+}
+
+/// Adds what `.env` in the working directory says to the environment, which wins where both say something.
+///
+/// To be called before the command line is parsed and before there are threads. Without such a file, nothing happens.
+/// Only the working directory is looked at, not those above it: what somebody else can leave in `/tmp` must not be
+/// picked up.
+pub fn read_dot_env() -> Result<(), ConfigErrors> {
+    read_dot_env_at(Path::new(".env"))
+}
+
+fn read_dot_env_at(path: &Path) -> Result<(), ConfigErrors> {
+    let message = match dotenvy::from_path(path) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.not_found() => return Ok(()),
+        // The error quotes the line, which may hold a secret.
+        Err(dotenvy::Error::LineParse(..)) => format!(
+            "cannot be read {}: write NAME=value, in 'single quotes' where the value has spaces",
+            last_readable(path).map_or("from its first line on".to_owned(), |name| format!(
+                "below the line of {name}"
+            ))
+        ),
+        Err(error) => format!("cannot be read: {error}"),
+    };
+    Err(ConfigErrors(vec![ConfigError {
+        variable: ".env",
+        message,
+    }]))
+}
+
+/// The last variable before the line that cannot be read.
+fn last_readable(path: &Path) -> Option<String> {
+    let (name, _) = dotenvy::from_path_iter(path).ok()?.map_while(Result::ok).last()?;
+    Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use clap::{Args as _, FromArgMatches as _};
+
+    use super::*;
+
+    /// The parser without the environment, which belongs to whoever runs the tests.
+    fn command() -> Command {
+        Settings::augment_args(Command::new("vestibule")).mut_args(|argument| argument.env(None::<&str>))
+    }
+
+    #[test]
+    fn every_flag_is_accepted_by_the_parser() {
+        Settings::augment_args(Command::new("vestibule")).debug_assert();
+        for variable in VARIABLES {
+            if let Some(flag) = variable.flag {
+                assert_eq!(flag, variable.name.to_lowercase().replace('_', "-"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_flag_sets_its_variable() {
+        let matches = command()
+            .try_get_matches_from(["vestibule", "--port", "9000", "--products=off"])
+            .unwrap();
+        let settings = Settings::from_arg_matches(&matches).unwrap();
+        assert_eq!(settings.get("PORT"), Some("9000"));
+        assert_eq!(settings.get("PRODUCTS"), Some("off"));
+        assert_eq!(settings.get("HOST"), None);
+    }
+
+    #[test]
+    fn a_secret_cannot_be_an_argument() {
+        for flag in ["--secret-key", "--sealing-key"] {
+            assert!(command().try_get_matches_from(["vestibule", flag, "x"]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_blank_variable_is_not_set_and_an_unknown_one_is_not_kept() {
+        let settings = Settings::from_variables([("PORT", ""), ("HOST", " "), ("SMELL", "roses")]);
+        assert_eq!(
+            (settings.get("PORT"), settings.get("HOST"), settings.get("SMELL")),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn settings_are_printed_without_their_values() {
+        let settings = Settings::from_variables([("SECRET_KEY", "hunter2")]);
+        assert_eq!(format!("{settings:?}"), r#"{"SECRET_KEY"}"#);
+    }
+
+    #[test]
+    fn a_missing_dot_env_is_no_mistake() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(read_dot_env_at(&directory.path().join(".env")), Ok(()));
+    }
+
+    #[test]
+    fn a_broken_dot_env_is_reported_by_the_place_and_never_by_the_text() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(".env");
+        for line in [
+            "SECRET_KEY=hunter2 hunter3",
+            "export SECRET_KEY = hunter2 'hunter3",
+            "hunter2 hunter3",
+        ] {
+            fs::write(&path, format!("{line}\n")).unwrap();
+            let errors = read_dot_env_at(&path).unwrap_err();
+            assert_eq!(errors.errors()[0].variable, ".env");
+            assert!(
+                errors.to_string().contains("first line") && !errors.to_string().contains("hunter"),
+                "{errors}"
+            );
+
+            fs::write(&path, format!("# Comment\nVESTIBULE_TEST_OF_DOT_ENV=1\n\n{line}\n")).unwrap();
+            assert_eq!(last_readable(&path).as_deref(), Some("VESTIBULE_TEST_OF_DOT_ENV"));
+        }
+    }
+}
