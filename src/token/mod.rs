@@ -1,1 +1,12 @@
+//! Tokens, in their two kinds, and the keys behind them.
+//!
+//! An access token is a JWT that anyone with the public keys can check and nobody can take back; it lives for minutes.
+//! Refresh and link tokens are opaque: random, worth nothing but for the row that holds their hash.
 
+/// Opaque tokens and their hashes.
+mod opaque;
+/// Encryption of what is kept in the database.
+mod sealing;
+
+pub use opaque::{LinkToken, LinkTokenHash, RefreshToken, RefreshTokenHash};
+pub use sealing::{SealError, SealingKey, open_successor, seal_successor};
