@@ -93,7 +93,7 @@ impl Services {
     pub async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let location = match &config.database {
             DatabaseUrl::Sqlite(path) => Location::Sqlite(path.clone()),
-            DatabaseUrl::Postgres(url) => Location::Postgres(url.expose().to_owned()),
+            DatabaseUrl::Postgres(url) => Location::Postgres(url.clone()),
         };
         let store = Store::open(&location).await?;
         let waker = Waker::default();
@@ -120,7 +120,12 @@ impl Services {
             },
         });
         auth.load_signing_keys().await?;
-        Ok(Self { auth, store, waker, clock })
+        Ok(Self {
+            auth,
+            store,
+            waker,
+            clock,
+        })
     }
 
     /// Closes the database.
@@ -130,7 +135,10 @@ impl Services {
 }
 
 fn start_hasher(config: &Config) -> io::Result<Hasher> {
-    let parameters = HashParameters { memory_kib: config.argon2_memory_kib, passes: config.argon2_passes };
+    let parameters = HashParameters {
+        memory_kib: config.argon2_memory_kib,
+        passes: config.argon2_passes,
+    };
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     Hasher::start(parameters, threads, HASHING_QUEUE_PER_THREAD * threads.get())
 }
@@ -190,14 +198,24 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
     let has_mailbox = mailbox.is_some();
     let state = AppState {
         auth: services.auth.clone(),
-        products: config.products.then(|| Products::new(services.store.clone(), Arc::clone(&services.clock))),
+        products: config
+            .products
+            .then(|| Products::new(services.store.clone(), Arc::clone(&services.clock))),
         mailbox,
         site: Arc::new(Site::new(&config)),
     };
     let (stop, stopped) = watch::channel(false);
     let server = tokio::spawn(serve(listener, state, stopped.clone()));
     let housekeeping = tokio::spawn(keep_house(services.auth.clone(), stopped));
-    Ok(App { address, services, has_mailbox, stop, server, housekeeping, worker })
+    Ok(App {
+        address,
+        services,
+        has_mailbox,
+        stop,
+        server,
+        housekeeping,
+        worker,
+    })
 }
 
 impl App {
@@ -248,7 +266,10 @@ fn open_mailbox(config: &Config) -> Result<Option<Mailbox>, StartError> {
     }
     let directory = config.data_dir.join("mail");
     let opened = Mailbox::open(&directory);
-    opened.map(Some).map_err(|source| StartError::Mailbox { directory: directory.display().to_string(), source })
+    opened.map(Some).map_err(|source| StartError::Mailbox {
+        directory: directory.display().to_string(),
+        source,
+    })
 }
 
 fn start_worker(config: &Config, services: &Services, mailbox: Mailbox) -> Worker {
@@ -260,7 +281,13 @@ fn start_worker(config: &Config, services: &Services, mailbox: Mailbox) -> Worke
         verify_life: VERIFY_LIFE,
     };
     let (store, clock) = (services.store.clone(), Arc::clone(&services.clock));
-    Worker::start(store, clock, services.waker.clone(), Transport::Mailbox(mailbox), settings)
+    Worker::start(
+        store,
+        clock,
+        services.waker.clone(),
+        Transport::Mailbox(mailbox),
+        settings,
+    )
 }
 
 async fn serve(listener: TcpListener, state: AppState, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
@@ -295,9 +322,15 @@ async fn keep_house(auth: Auth, mut stopped: watch::Receiver<bool>) {
 
 async fn sweep(auth: &Auth) {
     if let Err(error) = auth.load_signing_keys().await {
-        tracing::error!(error = &error as &dyn std::error::Error, "cannot look at the signing keys");
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "cannot look at the signing keys"
+        );
     }
     if let Err(error) = auth.sweep().await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "cannot sweep expired sessions");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "cannot sweep expired sessions"
+        );
     }
 }

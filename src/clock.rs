@@ -112,7 +112,10 @@ mod tests {
 
     #[test]
     fn times_are_written_as_rfc_3339_in_utc() {
-        assert_eq!(Timestamp::from_unix_seconds(1_700_000_000).to_string(), "2023-11-14T22:13:20Z");
+        assert_eq!(
+            Timestamp::from_unix_seconds(1_700_000_000).to_string(),
+            "2023-11-14T22:13:20Z"
+        );
     }
 
     #[test]

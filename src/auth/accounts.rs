@@ -23,22 +23,40 @@ impl Auth {
         field: &'static str,
         password: Password,
     ) -> Result<UserRow, Error> {
-        let account = self.store().find_user(identity.user.id).await?.ok_or(Error::SessionEnded)?;
+        let account = self
+            .store()
+            .find_user(identity.user.id)
+            .await?
+            .ok_or(Error::SessionEnded)?;
         let stored = PasswordHash::from_stored(account.password_hash.clone());
         match self.parts.hasher.verify(password, Some(&stored)).await? {
             Verdict::Right | Verdict::RightButOutdated => Ok(account),
-            Verdict::Wrong => Err(Error::invalid_field(field, "wrong_password", "This is not your password")),
+            Verdict::Wrong => Err(Error::invalid_field(
+                field,
+                "wrong_password",
+                "This is not your password",
+            )),
         }
     }
 
     /// What is wrong with `password` as a new one for an account of which `words` can be guessed.
     pub(super) fn judge_password(&self, field: &'static str, password: &Password, words: &[&str]) -> Vec<FieldError> {
         let weaknesses = self.parts.policy.check(password, words).err().unwrap_or_default();
-        weaknesses.iter().map(|weakness| FieldError::new(field, weakness.code(), weakness.to_string())).collect()
+        weaknesses
+            .iter()
+            .map(|weakness| FieldError::new(field, weakness.code(), weakness.to_string()))
+            .collect()
     }
 }
 
 /// The words of an account that its password must not be made of.
 pub(super) fn words_of(account: &UserRow) -> Vec<&str> {
-    [Some(account.email.as_str()), account.username.as_deref(), account.name.as_deref()].into_iter().flatten().collect()
+    [
+        Some(account.email.as_str()),
+        account.username.as_deref(),
+        account.name.as_deref(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -104,17 +104,31 @@ pub(crate) struct Record<'a> {
 impl<'a> Record<'a> {
     /// `action` was done by `client`.
     pub(crate) fn success(action: Action, client: &'a Client) -> Self {
-        Self { action, client, outcome: "success", user: None, actor: None, session: None, detail: None }
+        Self {
+            action,
+            client,
+            outcome: "success",
+            user: None,
+            actor: None,
+            session: None,
+            detail: None,
+        }
     }
 
     /// `action` was refused to `client` for the reason of `error`.
     pub(crate) fn failure(action: Action, client: &'a Client, error: &Error) -> Self {
-        Self { outcome: error.code(), ..Self::success(action, client) }
+        Self {
+            outcome: error.code(),
+            ..Self::success(action, client)
+        }
     }
 
     /// It was about the account `user`.
     pub(crate) fn about(self, user: UserId) -> Self {
-        Self { user: Some(user), ..self }
+        Self {
+            user: Some(user),
+            ..self
+        }
     }
 
     /// It was about the account `user`, if there is one.
@@ -124,23 +138,38 @@ impl<'a> Record<'a> {
 
     /// It was on the device `session`.
     pub(crate) fn on(self, session: SessionId) -> Self {
-        Self { session: Some(session), ..self }
+        Self {
+            session: Some(session),
+            ..self
+        }
     }
 
     /// It was done by the account's owner, signed in.
     pub(crate) fn by_owner(self, identity: &Identity) -> Self {
         let user = Some(identity.user.id);
-        Self { user, actor: user, session: Some(identity.session), ..self }
+        Self {
+            user,
+            actor: user,
+            session: Some(identity.session),
+            ..self
+        }
     }
 
     /// It was done by `actor`.
     pub(crate) fn by(self, actor: &Actor) -> Self {
-        Self { actor: actor.user_id(), session: actor.session_id(), ..self }
+        Self {
+            actor: actor.user_id(),
+            session: actor.session_id(),
+            ..self
+        }
     }
 
     /// With this to know besides.
     pub(crate) fn detail(self, detail: impl Into<String>) -> Self {
-        Self { detail: Some(detail.into()), ..self }
+        Self {
+            detail: Some(detail.into()),
+            ..self
+        }
     }
 
     /// Writes it with the change that it records.
@@ -186,7 +215,15 @@ impl super::Auth {
         let (Some(size), Some(before), Some(user), Some(event)) = (size, before, user, event) else {
             return Err(faults.into_error());
         };
-        let rows = self.store().list_events(&EventFilter { user, event, before, limit: size.rows() }).await?;
+        let rows = self
+            .store()
+            .list_events(&EventFilter {
+                user,
+                event,
+                before,
+                limit: size.rows(),
+            })
+            .await?;
         Ok(size.cut(rows, |row: &EventRow| row.id.to_string()))
     }
 
@@ -207,7 +244,11 @@ fn parse_event_filter(event: Option<String>) -> Result<Option<String>, super::Fi
     match event {
         Some(name) if !Action::ALL.iter().any(|action| action.as_str() == name) => {
             let names = Action::ALL.map(Action::as_str).join(", ");
-            Err(super::FieldError::new("event", "unknown_event", format!("An event is one of {names}")))
+            Err(super::FieldError::new(
+                "event",
+                "unknown_event",
+                format!("An event is one of {names}"),
+            ))
         }
         known => Ok(known),
     }

@@ -15,13 +15,24 @@ impl Auth {
         if user.disabled_at.is_some() {
             return Err(Error::InactiveUser);
         }
-        Ok(Identity { user: user.into(), session: session.id })
+        Ok(Identity {
+            user: user.into(),
+            session: session.id,
+        })
     }
 
     /// Disabling an account ends its sessions; the holder of a signed token is told which of the two it was.
     async fn why_ended(&self, claims: &AccessClaims) -> Result<Error, Error> {
-        let disabled = self.store().find_user(claims.sub).await?.is_some_and(|user| user.disabled_at.is_some());
-        Ok(if disabled { Error::InactiveUser } else { Error::SessionEnded })
+        let disabled = self
+            .store()
+            .find_user(claims.sub)
+            .await?
+            .is_some_and(|user| user.disabled_at.is_some());
+        Ok(if disabled {
+            Error::InactiveUser
+        } else {
+            Error::SessionEnded
+        })
     }
 
     pub(super) async fn verify_access(&self, access: &str) -> Result<AccessClaims, Error> {

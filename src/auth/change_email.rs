@@ -22,12 +22,18 @@ pub struct ChangeEmail {
 impl Auth {
     /// Mails a link to the new address; until it is confirmed the old one stays.
     pub async fn change_email(&self, identity: &Identity, change: ChangeEmail, client: &Client) -> Result<(), Error> {
-        let new = EmailAddress::parse("new_email", &change.new_email)
-            .map_err(|fault| Error::InvalidFields(vec![fault]))?;
+        let new =
+            EmailAddress::parse("new_email", &change.new_email).map_err(|fault| Error::InvalidFields(vec![fault]))?;
         let proved = self.prove_password(identity, "password", change.password).await;
-        let account = self.note_wrong_password(proved, Action::ChangeEmail, identity, client).await?;
+        let account = self
+            .note_wrong_password(proved, Action::ChangeEmail, identity, client)
+            .await?;
         if new.key() == account.email_key {
-            return Err(Error::invalid_field("new_email", "email_unchanged", "This is your address already"));
+            return Err(Error::invalid_field(
+                "new_email",
+                "email_unchanged",
+                "This is your address already",
+            ));
         }
         if let Some(owner) = self.store().find_user_by_email(new.key()).await? {
             if self.rules().private_signup {
@@ -37,10 +43,15 @@ impl Auth {
         }
         let now = self.now();
         let mut tx = self.store().begin().await?;
-        tx.delete_link_tokens(account.id, LinkKind::VerifyEmail.as_str()).await?;
+        tx.delete_link_tokens(account.id, LinkKind::VerifyEmail.as_str())
+            .await?;
         let message = mail::Message::VerifyNewEmail(client.circumstances(now));
-        tx.insert_message(&mail::message_row(&message, Some(account.id), new.as_typed(), now)).await?;
-        Record::success(Action::ChangeEmail, client).by_owner(identity).write(&mut tx, now).await?;
+        tx.insert_message(&mail::message_row(&message, Some(account.id), new.as_typed(), now))
+            .await?;
+        Record::success(Action::ChangeEmail, client)
+            .by_owner(identity)
+            .write(&mut tx, now)
+            .await?;
         tx.commit().await?;
         self.parts.waker.wake();
         Ok(())

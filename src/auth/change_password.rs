@@ -28,7 +28,9 @@ impl Auth {
         client: &Client,
     ) -> Result<(), Error> {
         let proved = self.prove_password(identity, "current_password", change.current).await;
-        let account = self.note_wrong_password(proved, Action::ChangePassword, identity, client).await?;
+        let account = self
+            .note_wrong_password(proved, Action::ChangePassword, identity, client)
+            .await?;
         let weak = self.judge_password("new_password", &change.new, &accounts::words_of(&account));
         if !weak.is_empty() {
             return Err(Error::InvalidFields(weak));
@@ -40,10 +42,15 @@ impl Auth {
             return Err(Error::SessionEnded);
         }
         tx.delete_sessions(account.id, Some(identity.session)).await?;
-        tx.delete_link_tokens(account.id, LinkKind::ResetPassword.as_str()).await?;
+        tx.delete_link_tokens(account.id, LinkKind::ResetPassword.as_str())
+            .await?;
         let message = mail::Message::PasswordChanged(client.circumstances(now));
-        tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now)).await?;
-        Record::success(Action::ChangePassword, client).by_owner(identity).write(&mut tx, now).await?;
+        tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now))
+            .await?;
+        Record::success(Action::ChangePassword, client)
+            .by_owner(identity)
+            .write(&mut tx, now)
+            .await?;
         tx.commit().await?;
         self.parts.waker.wake();
         Ok(())
@@ -58,7 +65,8 @@ impl Auth {
         client: &Client,
     ) -> Result<T, Error> {
         if let Err(error @ Error::InvalidFields(_)) = &proved {
-            self.record(Record::failure(action, client, error).by_owner(identity)).await?;
+            self.record(Record::failure(action, client, error).by_owner(identity))
+                .await?;
         }
         proved
     }

@@ -29,7 +29,12 @@ impl Auth {
         actor.require_admin()?;
         let mut faults = Faults::default();
         let email = faults.take(EmailAddress::parse("email", &new.email));
-        let username = faults.take(new.username.as_deref().map(|text| Username::parse("username", text)).transpose());
+        let username = faults.take(
+            new.username
+                .as_deref()
+                .map(|text| Username::parse("username", text))
+                .transpose(),
+        );
         let name = faults.take(fields::parse_name("name", new.name.as_deref().unwrap_or_default()));
         let words = [Some(new.email.as_str()), new.username.as_deref(), new.name.as_deref()];
         let words: Vec<&str> = words.into_iter().flatten().collect();
@@ -40,13 +45,20 @@ impl Auth {
         let hash = self.parts.hasher.hash(new.password).await?;
         let now = self.now();
         let account = account_row(&email, username.as_ref(), name, &hash, now);
-        let account = UserRow { email_verified_at: Some(now), ..account };
+        let account = UserRow {
+            email_verified_at: Some(now),
+            ..account
+        };
         let mut tx = self.store().begin().await?;
         tx.insert_user(&account).await?;
         if new.admin {
             tx.insert_role(account.id, ADMIN).await?;
         }
-        Record::success(Action::CreateUser, client).by(actor).about(account.id).write(&mut tx, now).await?;
+        Record::success(Action::CreateUser, client)
+            .by(actor)
+            .about(account.id)
+            .write(&mut tx, now)
+            .await?;
         let created = tx.find_user(account.id).await?.ok_or(Error::NotFound)?;
         tx.commit().await?;
         Ok(created.into())

@@ -4,17 +4,26 @@ use super::{
     Auth, Client, Error, Identity, User,
     audit::{Action, Record},
 };
-use crate::{clock::Timestamp, password::Password, store::{Tx, UserRow}};
+use crate::{
+    clock::Timestamp,
+    password::Password,
+    store::{Tx, UserRow},
+};
 
 impl Auth {
     /// Deletes the caller's account with everything that hangs on it.
     pub async fn delete_account(&self, identity: &Identity, password: Password, client: &Client) -> Result<(), Error> {
         let proved = self.prove_password(identity, "password", password).await;
-        let account = self.note_wrong_password(proved, Action::DeleteAccount, identity, client).await?;
+        let account = self
+            .note_wrong_password(proved, Action::DeleteAccount, identity, client)
+            .await?;
         let now = self.now();
         let mut tx = self.store().begin().await?;
         delete(&mut tx, account).await?;
-        Record::success(Action::DeleteAccount, client).by_owner(identity).write(&mut tx, now).await?;
+        Record::success(Action::DeleteAccount, client)
+            .by_owner(identity)
+            .write(&mut tx, now)
+            .await?;
         Ok(tx.commit().await?)
     }
 }

@@ -85,7 +85,11 @@ pub struct FieldError {
 impl FieldError {
     /// `code` and `message` about `field`.
     pub fn new(field: &'static str, code: &'static str, message: impl Into<String>) -> Self {
-        Self { field, code, message: message.into() }
+        Self {
+            field,
+            code,
+            message: message.into(),
+        }
     }
 }
 

@@ -90,11 +90,30 @@ impl Auth {
                     expires_at: link.expires_at,
                 })
                 .collect(),
-            messages: self.store().list_messages_of(id).await?.into_iter().map(Message::from).collect(),
-            events: self.store().list_events_of(id).await?.into_iter().map(Event::from).collect(),
-            products: self.store().list_products_of(id).await?.into_iter().map(ExportedProduct::from).collect(),
+            messages: self
+                .store()
+                .list_messages_of(id)
+                .await?
+                .into_iter()
+                .map(Message::from)
+                .collect(),
+            events: self
+                .store()
+                .list_events_of(id)
+                .await?
+                .into_iter()
+                .map(Event::from)
+                .collect(),
+            products: self
+                .store()
+                .list_products_of(id)
+                .await?
+                .into_iter()
+                .map(ExportedProduct::from)
+                .collect(),
         };
-        self.record(Record::success(Action::ExportAccount, client).by_owner(identity)).await?;
+        self.record(Record::success(Action::ExportAccount, client).by_owner(identity))
+            .await?;
         Ok(export)
     }
 }

@@ -27,7 +27,9 @@ impl EmailAddress {
         let refuse = || FieldError::new(field, "invalid_email", "This is not an email address");
         let typed = text.trim();
         let (local, domain) = typed.rsplit_once('@').ok_or_else(refuse)?;
-        let local_is_plain = local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atom_char));
+        let local_is_plain = local
+            .split('.')
+            .all(|atom| !atom.is_empty() && atom.chars().all(is_atom_char));
         if typed.len() > EMAIL_MAX_BYTES || local.len() > EMAIL_LOCAL_MAX_BYTES || !local_is_plain {
             return Err(refuse());
         }
@@ -37,7 +39,10 @@ impl EmailAddress {
         if domain.len() > EMAIL_MAX_BYTES || looks_like_an_address {
             return Err(refuse());
         }
-        Ok(Self { typed: typed.to_owned(), key: format!("{}@{domain}", local.to_lowercase()) })
+        Ok(Self {
+            typed: typed.to_owned(),
+            key: format!("{}@{domain}", local.to_lowercase()),
+        })
     }
 
     /// The address as its owner typed it: what is shown, and where mail goes.
@@ -84,7 +89,10 @@ impl Username {
             let rule = "A username is 1 to 64 letters, digits, underscores, dots and hyphens";
             return Err(FieldError::new(field, "invalid_username", rule));
         }
-        Ok(Self { typed: typed.to_owned(), key: typed.to_ascii_lowercase() })
+        Ok(Self {
+            typed: typed.to_owned(),
+            key: typed.to_ascii_lowercase(),
+        })
     }
 
     /// The username as its owner typed it.
@@ -104,7 +112,11 @@ impl Username {
 pub(crate) fn parse_name(field: &'static str, text: &str) -> Result<Option<String>, FieldError> {
     let name = text.trim();
     if name.chars().count() > NAME_MAX_CHARS || name.chars().any(is_unprintable) {
-        return Err(FieldError::new(field, "invalid_name", "A name is at most 100 characters, without control characters"));
+        return Err(FieldError::new(
+            field,
+            "invalid_name",
+            "A name is at most 100 characters, without control characters",
+        ));
     }
     Ok((!name.is_empty()).then(|| name.to_owned()))
 }
@@ -154,7 +166,12 @@ impl Client {
     #[must_use]
     pub fn new(address: Option<IpAddr>, user_agent: Option<&str>) -> Self {
         let user_agent = user_agent
-            .map(|text| text.chars().filter(|char| !is_unprintable(*char)).take(USER_AGENT_MAX_CHARS).collect::<String>())
+            .map(|text| {
+                text.chars()
+                    .filter(|char| !is_unprintable(*char))
+                    .take(USER_AGENT_MAX_CHARS)
+                    .collect::<String>()
+            })
             .filter(|text| !text.is_empty());
         Self { address, user_agent }
     }
@@ -206,7 +223,10 @@ mod tests {
     #[test]
     fn an_address_is_compared_without_regard_to_case_and_by_its_ascii_domain() {
         assert_eq!(key("Ann.Smith@Example.COM").as_deref(), Some("ann.smith@example.com"));
-        assert_eq!(key("jürgen@Bücher.example").as_deref(), Some("jürgen@xn--bcher-kva.example"));
+        assert_eq!(
+            key("jürgen@Bücher.example").as_deref(),
+            Some("jürgen@xn--bcher-kva.example")
+        );
         assert_eq!(key("admin@localhost").as_deref(), Some("admin@localhost"));
     }
 
@@ -220,9 +240,25 @@ mod tests {
     fn what_is_not_one_plain_mailbox_is_refused() {
         let long = format!("{}@example.com", "a".repeat(65));
         let refused = [
-            "", "@", "a@", "@b.example", "a b@c.example", "a@b c", "a@[127.0.0.1]", "a@127.0.0.1", "\"a\"@b.example",
-            "a..b@c.example", ".a@c.example", "a@b@c.example", "a@-b.example", "a@b..example", "a\0@b.example",
-            "a@b.example\r\nBcc: x@y.example", "a,b@c.example", "a\u{202E}b@c.example", &long,
+            "",
+            "@",
+            "a@",
+            "@b.example",
+            "a b@c.example",
+            "a@b c",
+            "a@[127.0.0.1]",
+            "a@127.0.0.1",
+            "\"a\"@b.example",
+            "a..b@c.example",
+            ".a@c.example",
+            "a@b@c.example",
+            "a@-b.example",
+            "a@b..example",
+            "a\0@b.example",
+            "a@b.example\r\nBcc: x@y.example",
+            "a,b@c.example",
+            "a\u{202E}b@c.example",
+            &long,
         ];
         for text in refused {
             assert_eq!(key(text), None, "{text:?}");

@@ -21,7 +21,8 @@ impl Auth {
         let hash = token.hash();
         let kind = LinkKind::ResetPassword.as_str();
         let Some(link) = self.store().find_link_token(hash.as_str(), kind, self.now()).await? else {
-            self.record(Record::failure(Action::FinishReset, client, &Error::LinkInvalid)).await?;
+            self.record(Record::failure(Action::FinishReset, client, &Error::LinkInvalid))
+                .await?;
             return Err(Error::LinkInvalid);
         };
         let account = self.store().find_user(link.user_id).await?.ok_or(Error::LinkInvalid)?;
@@ -47,8 +48,12 @@ impl Auth {
         tx.delete_sessions(account.id, None).await?;
         tx.delete_link_tokens(account.id, kind).await?;
         let message = mail::Message::PasswordChanged(client.circumstances(now));
-        tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now)).await?;
-        Record::success(Action::FinishReset, client).about(account.id).write(&mut tx, now).await?;
+        tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now))
+            .await?;
+        Record::success(Action::FinishReset, client)
+            .about(account.id)
+            .write(&mut tx, now)
+            .await?;
         tx.commit().await?;
         self.parts.waker.wake();
         Ok(())

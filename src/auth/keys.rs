@@ -110,7 +110,11 @@ impl Auth {
         }
         let now = self.now();
         let rows = self.store().list_signing_keys().await?;
-        let newest = rows.iter().filter(|row| self.is_current(row)).map(|row| row.created_at).max();
+        let newest = rows
+            .iter()
+            .filter(|row| self.is_current(row))
+            .map(|row| row.created_at)
+            .max();
         match newest {
             None => self.succeed(now, now.plus(self.retirement())).await?,
             Some(made) if now.since(made) >= KEY_LIFE => {
@@ -142,7 +146,13 @@ impl Auth {
     /// The signing keys, oldest first.
     pub async fn list_signing_keys(&self, actor: &Actor) -> Result<Vec<SigningKey>, Error> {
         actor.require_admin()?;
-        Ok(self.store().list_signing_keys().await?.into_iter().map(SigningKey::from).collect())
+        Ok(self
+            .store()
+            .list_signing_keys()
+            .await?
+            .into_iter()
+            .map(SigningKey::from)
+            .collect())
     }
 
     /// The public halves of the keys that sign, will sign, or have signed tokens that are still good.
@@ -173,7 +183,11 @@ impl Auth {
     async fn succeed(&self, signs_from: Timestamp, others_end: Timestamp) -> Result<(), KeyError> {
         let now = self.now();
         let key = GeneratedKey::generate(self.parts.algorithm)?;
-        let sealed = self.parts.sealing_key.seal(&purpose(&key.kid), &key.private).map_err(Error::from)?;
+        let sealed = self
+            .parts
+            .sealing_key
+            .seal(&purpose(&key.kid), &key.private)
+            .map_err(Error::from)?;
         let row = SigningKeyRow {
             kid: key.kid,
             algorithm: key.algorithm.as_str().to_owned(),
@@ -196,14 +210,21 @@ impl Auth {
     }
 
     fn use_keys(&self, rows: Vec<SigningKeyRow>) -> Result<(), KeyError> {
-        let keys = rows.into_iter().map(|row| self.open_key(row)).collect::<Result<Vec<_>, _>>()?;
+        let keys = rows
+            .into_iter()
+            .map(|row| self.open_key(row))
+            .collect::<Result<Vec<_>, _>>()?;
         self.parts.tokens.replace_ring(KeyRing::asymmetric(keys)?);
         Ok(())
     }
 
     fn open_key(&self, row: SigningKeyRow) -> Result<KeyMaterial, KeyError> {
         let unsealable = || KeyError::Unsealable { kid: row.kid.clone() };
-        let pkcs8 = self.parts.sealing_key.open(&purpose(&row.kid), &row.sealed_private).map_err(|_| unsealable())?;
+        let pkcs8 = self
+            .parts
+            .sealing_key
+            .open(&purpose(&row.kid), &row.sealed_private)
+            .map_err(|_| unsealable())?;
         let algorithm = Algorithm::parse(&row.algorithm).ok_or_else(unsealable)?;
         Ok(KeyMaterial {
             pkcs8: pkcs8.into(),

@@ -32,7 +32,14 @@ impl Auth {
         let (Some(size), Some(before), Some(state)) = (size, before, state) else {
             return Err(faults.into_error());
         };
-        let rows = self.store().list_messages(&MessageFilter { state, before, limit: size.rows() }).await?;
+        let rows = self
+            .store()
+            .list_messages(&MessageFilter {
+                state,
+                before,
+                limit: size.rows(),
+            })
+            .await?;
         Ok(size.cut(rows, |row: &MessageRow| row.id.to_string()))
     }
 
@@ -54,5 +61,7 @@ impl Auth {
 
 fn parse_state(state: Option<&str>) -> Result<Option<MessageState>, FieldError> {
     let refuse = || FieldError::new("state", "invalid_state", "A state is waiting, sent, failed or dropped");
-    state.map(|text| MessageState::parse(text).ok_or_else(refuse)).transpose()
+    state
+        .map(|text| MessageState::parse(text).ok_or_else(refuse))
+        .transpose()
 }

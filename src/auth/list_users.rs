@@ -32,12 +32,27 @@ impl Auth {
         let size = faults.take(types::PageSize::parse(query.limit));
         let after = faults.take(types::parse_cursor::<UserId>(query.cursor.as_deref()));
         let q = faults.take(parse_search(query.q.as_deref()));
-        let role = faults.take(query.role.as_deref().map(|role| fields::parse_role("role", role)).transpose());
+        let role = faults.take(
+            query
+                .role
+                .as_deref()
+                .map(|role| fields::parse_role("role", role))
+                .transpose(),
+        );
         let active = faults.take(parse_status(query.status.as_deref()));
         let (Some(size), Some(after), Some(q), Some(role), Some(active)) = (size, after, q, role, active) else {
             return Err(faults.into_error());
         };
-        let rows = self.store().list_users(&UserFilter { q, role, active, after, limit: size.rows() }).await?;
+        let rows = self
+            .store()
+            .list_users(&UserFilter {
+                q,
+                role,
+                active,
+                after,
+                limit: size.rows(),
+            })
+            .await?;
         Ok(size.cut(rows, |row: &UserRow| row.id.to_string()))
     }
 
@@ -75,6 +90,10 @@ fn parse_status(status: Option<&str>) -> Result<Option<bool>, FieldError> {
         None => Ok(None),
         Some("active") => Ok(Some(true)),
         Some("disabled") => Ok(Some(false)),
-        Some(_) => Err(FieldError::new("status", "invalid_status", "A status is active or disabled")),
+        Some(_) => Err(FieldError::new(
+            "status",
+            "invalid_status",
+            "A status is active or disabled",
+        )),
     }
 }

@@ -34,8 +34,14 @@ impl Auth {
     /// same refusal given, as with a wrong password: neither words nor time tell who has an account.
     pub async fn log_in(&self, attempt: LogIn, client: &Client) -> Result<SignedIn, Error> {
         let account = self.find_by_identifier(&Identifier::parse(&attempt.identifier)).await?;
-        let stored = account.as_ref().map(|account| PasswordHash::from_stored(account.password_hash.clone()));
-        let verdict = self.parts.hasher.verify(attempt.password.clone(), stored.as_ref()).await?;
+        let stored = account
+            .as_ref()
+            .map(|account| PasswordHash::from_stored(account.password_hash.clone()));
+        let verdict = self
+            .parts
+            .hasher
+            .verify(attempt.password.clone(), stored.as_ref())
+            .await?;
         match account {
             Some(account) if verdict != Verdict::Wrong => self.admit(account, verdict, attempt, client).await,
             account => self.refuse(Error::InvalidCredentials, account.as_ref(), client).await,
@@ -56,7 +62,11 @@ impl Auth {
         if self.rules().require_verified_email && account.email_verified_at.is_none() {
             // Under PRIVATE_SIGNUP "not verified" would tell that the sign-up before made this account.
             let private = self.rules().private_signup;
-            let error = if private { Error::InvalidCredentials } else { Error::EmailNotVerified };
+            let error = if private {
+                Error::InvalidCredentials
+            } else {
+                Error::EmailNotVerified
+            };
             return self.refuse(error, Some(&account), client).await;
         }
         let hash = self.up_to_date_hash(&account, verdict, attempt.password).await?;
@@ -69,7 +79,11 @@ impl Auth {
             return self.refuse(Error::InvalidCredentials, Some(&account), client).await;
         }
         let refresh = start_session(&mut tx, &session).await?;
-        Record::success(Action::LogIn, client).about(account.id).on(session.id).write(&mut tx, now).await?;
+        Record::success(Action::LogIn, client)
+            .about(account.id)
+            .on(session.id)
+            .write(&mut tx, now)
+            .await?;
         tx.commit().await?;
         self.sign_in(account, &session, refresh, now)
     }
@@ -113,19 +127,30 @@ impl Auth {
         refresh: RefreshToken,
         now: Timestamp,
     ) -> Result<SignedIn, Error> {
-        let subject = Subject { user: account.id, session: session.id, roles: &account.roles };
+        let subject = Subject {
+            user: account.id,
+            session: session.id,
+            roles: &account.roles,
+        };
         let access = self.parts.tokens.issue(&subject, now)?;
         let refresh_life = if session.remembered {
             RefreshLife::Persistent(session.expires_at.since(now))
         } else {
             RefreshLife::BrowserSession
         };
-        Ok(SignedIn { session: session.id, access, refresh, refresh_life, user: account.into() })
+        Ok(SignedIn {
+            session: session.id,
+            access,
+            refresh,
+            refresh_life,
+            user: account.into(),
+        })
     }
 
     async fn refuse(&self, error: Error, account: Option<&UserRow>, client: &Client) -> Result<SignedIn, Error> {
         let user = account.map(|account| account.id);
-        self.record(Record::failure(Action::LogIn, client, &error).about_any(user)).await?;
+        self.record(Record::failure(Action::LogIn, client, &error).about_any(user))
+            .await?;
         Err(error)
     }
 }
@@ -133,6 +158,7 @@ impl Auth {
 async fn start_session(tx: &mut Tx, session: &SessionRow) -> Result<RefreshToken, Error> {
     let refresh = RefreshToken::generate();
     tx.insert_session(session).await?;
-    tx.insert_refresh_token(refresh.hash().as_str(), session.id, session.created_at).await?;
+    tx.insert_refresh_token(refresh.hash().as_str(), session.id, session.created_at)
+        .await?;
     Ok(refresh)
 }

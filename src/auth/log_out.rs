@@ -16,7 +16,11 @@ impl Auth {
         let now = self.now();
         let mut tx = self.store().begin().await?;
         if tx.delete_session(session).await? {
-            Record::success(Action::LogOut, client).about(user).on(session).write(&mut tx, now).await?;
+            Record::success(Action::LogOut, client)
+                .about(user)
+                .on(session)
+                .write(&mut tx, now)
+                .await?;
             tx.commit().await?;
         }
         Ok(())
@@ -30,7 +34,10 @@ impl Auth {
             }
             Credential::Refresh(presented) => {
                 let presented = RefreshToken::parse(presented).ok_or(Error::RefreshTokenInvalid)?;
-                let found = self.store().find_refresh_token(presented.hash().as_str(), self.now()).await?;
+                let found = self
+                    .store()
+                    .find_refresh_token(presented.hash().as_str(), self.now())
+                    .await?;
                 let found = found.ok_or(Error::RefreshTokenInvalid)?;
                 Ok((found.user.id, found.session.id))
             }

@@ -49,7 +49,10 @@ pub use self::{
     update_profile::ProfileChange,
     update_user::UserChange,
 };
-pub(crate) use self::{fields::Faults, types::{PageSize, parse_cursor}};
+pub(crate) use self::{
+    fields::Faults,
+    types::{PageSize, parse_cursor},
+};
 use crate::{
     clock::{Clock, Timestamp},
     mail::Waker,
@@ -110,7 +113,10 @@ impl Auth {
     /// token.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), reload: Arc::default() }
+        Self {
+            parts: Arc::new(parts),
+            reload: Arc::default(),
+        }
     }
 
     /// Asks the database whether it is there.
@@ -133,6 +139,8 @@ impl Auth {
 
 impl fmt::Debug for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Auth").field("rules", self.rules()).finish_non_exhaustive()
+        f.debug_struct("Auth")
+            .field("rules", self.rules())
+            .finish_non_exhaustive()
     }
 }

@@ -48,18 +48,20 @@ impl Auth {
         let presented = RefreshToken::parse(presented).ok_or(Error::RefreshTokenInvalid)?;
         let now = self.now();
         let found = self.find_presented(&presented, now).await?;
-        let fresh = found.token.used_at.is_none_or(|used_at| now.since(used_at) <= REPLAY_WINDOW);
+        let fresh = found
+            .token
+            .used_at
+            .is_none_or(|used_at| now.since(used_at) <= REPLAY_WINDOW);
         if !fresh {
             return Err(Error::RefreshTokenInvalid);
         }
-        Ok(super::Identity { session: found.session.id, user: found.user.into() })
+        Ok(super::Identity {
+            session: found.session.id,
+            user: found.user.into(),
+        })
     }
 
-    async fn find_presented(
-        &self,
-        presented: &RefreshToken,
-        now: Timestamp,
-    ) -> Result<PresentedRefreshToken, Error> {
+    async fn find_presented(&self, presented: &RefreshToken, now: Timestamp) -> Result<PresentedRefreshToken, Error> {
         let found = self.store().find_refresh_token(presented.hash().as_str(), now).await?;
         let found = found.ok_or(Error::RefreshTokenInvalid)?;
         if found.user.disabled_at.is_some() {
@@ -94,7 +96,8 @@ impl Auth {
         if !tx.use_refresh_token(presented.hash().as_str(), &sealed, now).await? {
             return Ok(None);
         }
-        tx.insert_refresh_token(successor.hash().as_str(), session.id, now).await?;
+        tx.insert_refresh_token(successor.hash().as_str(), session.id, now)
+            .await?;
         tx.commit().await?;
         Ok(Some(successor))
     }
@@ -107,7 +110,10 @@ impl Auth {
         client: &Client,
         now: Timestamp,
     ) -> Result<SignedIn, Error> {
-        let in_time = found.token.used_at.is_some_and(|used_at| now.since(used_at) <= REPLAY_WINDOW);
+        let in_time = found
+            .token
+            .used_at
+            .is_some_and(|used_at| now.since(used_at) <= REPLAY_WINDOW);
         let sealed = found.token.sealed_successor.as_deref().filter(|_| in_time);
         match sealed.and_then(|sealed| token::open_successor(presented, found.session.id, sealed)) {
             Some(successor) => self.sign_in(found.user, &found.session, successor, now),
@@ -127,13 +133,30 @@ impl Auth {
         if tx.delete_session(found.session.id).await? {
             let began = Circumstances::new(
                 found.session.created_at,
-                found.session.client_address.as_deref().and_then(|address| address.parse().ok()),
+                found
+                    .session
+                    .client_address
+                    .as_deref()
+                    .and_then(|address| address.parse().ok()),
                 found.session.user_agent.as_deref(),
             );
-            let message = mail::Message::SessionReused { session: began, reuse: client.circumstances(now) };
-            tx.insert_message(&mail::message_row(&message, Some(found.user.id), &found.user.email, now)).await?;
+            let message = mail::Message::SessionReused {
+                session: began,
+                reuse: client.circumstances(now),
+            };
+            tx.insert_message(&mail::message_row(
+                &message,
+                Some(found.user.id),
+                &found.user.email,
+                now,
+            ))
+            .await?;
             let record = Record::failure(Action::Refresh, client, &error);
-            record.about(found.user.id).on(found.session.id).write(&mut tx, now).await?;
+            record
+                .about(found.user.id)
+                .on(found.session.id)
+                .write(&mut tx, now)
+                .await?;
             tx.commit().await?;
             self.parts.waker.wake();
             tracing::warn!(user = %found.user.id, session = %found.session.id, "refresh token reused, session ended");

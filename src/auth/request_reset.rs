@@ -10,6 +10,7 @@ impl Auth {
         let email = EmailAddress::parse("email", email).map_err(|fault| Error::InvalidFields(vec![fault]))?;
         let account = self.store().find_user_by_email(email.key()).await?;
         let message = mail::Message::ResetPassword(client.circumstances(self.now()));
-        self.mail_to_whoever(&message, Action::RequestReset, account.as_ref(), client).await
+        self.mail_to_whoever(&message, Action::RequestReset, account.as_ref(), client)
+            .await
     }
 }

@@ -30,7 +30,10 @@ impl Auth {
         let now = self.now();
         let mut tx = self.store().begin().await?;
         let ended = tx.delete_sessions(identity.user.id, Some(identity.session)).await?;
-        Record::success(Action::EndOtherSessions, client).by_owner(identity).write(&mut tx, now).await?;
+        Record::success(Action::EndOtherSessions, client)
+            .by_owner(identity)
+            .write(&mut tx, now)
+            .await?;
         tx.commit().await?;
         Ok(ended)
     }

@@ -67,7 +67,11 @@ impl Auth {
         let username = request.username.as_deref().filter(|text| !text.trim().is_empty());
         let username = faults.take(username.map(|text| Username::parse("username", text)).transpose());
         let name = faults.take(fields::parse_name("name", request.name.as_deref().unwrap_or_default()));
-        let words = [Some(request.email.as_str()), request.username.as_deref(), request.name.as_deref()];
+        let words = [
+            Some(request.email.as_str()),
+            request.username.as_deref(),
+            request.name.as_deref(),
+        ];
         let words: Vec<&str> = words.into_iter().flatten().collect();
         let weak = self.judge_password("password", &request.password, &words);
         match (email, username, name) {
@@ -108,21 +112,42 @@ impl Auth {
         let now = self.now();
         let mut tx = self.store().begin().await?;
         let message = mail::Message::AccountExists(client.circumstances(now));
-        tx.insert_message(&mail::message_row(&message, Some(owner.id), &owner.email, now)).await?;
-        Record::failure(action, client, &Error::EmailTaken).about(owner.id).write(&mut tx, now).await?;
+        tx.insert_message(&mail::message_row(&message, Some(owner.id), &owner.email, now))
+            .await?;
+        Record::failure(action, client, &Error::EmailTaken)
+            .about(owner.id)
+            .write(&mut tx, now)
+            .await?;
         tx.commit().await?;
         self.parts.waker.wake();
         Ok(())
     }
 
-    async fn insert_newcomer(&self, newcomer: &Newcomer, hash: &PasswordHash, client: &Client) -> Result<UserRow, Error> {
+    async fn insert_newcomer(
+        &self,
+        newcomer: &Newcomer,
+        hash: &PasswordHash,
+        client: &Client,
+    ) -> Result<UserRow, Error> {
         let now = self.now();
-        let account = account_row(&newcomer.email, newcomer.username.as_ref(), newcomer.name.clone(), hash, now);
+        let account = account_row(
+            &newcomer.email,
+            newcomer.username.as_ref(),
+            newcomer.name.clone(),
+            hash,
+            now,
+        );
         let mut tx = self.store().begin().await?;
-        tx.insert_user(&account).await.map_err(|error: InsertError| Error::from(error))?;
+        tx.insert_user(&account)
+            .await
+            .map_err(|error: InsertError| Error::from(error))?;
         let message = mail::Message::VerifyEmail(client.circumstances(now));
-        tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now)).await?;
-        Record::success(Action::SignUp, client).about(account.id).write(&mut tx, now).await?;
+        tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now))
+            .await?;
+        Record::success(Action::SignUp, client)
+            .about(account.id)
+            .write(&mut tx, now)
+            .await?;
         tx.commit().await?;
         self.parts.waker.wake();
         Ok(account)

@@ -203,7 +203,11 @@ impl PageSize {
     pub(crate) fn parse(limit: Option<u32>) -> Result<Self, FieldError> {
         match limit.unwrap_or(Self::DEFAULT) {
             size @ 1..=Self::MAX => Ok(Self(size)),
-            _ => Err(FieldError::new("limit", "invalid_limit", format!("A limit is between 1 and {}", Self::MAX))),
+            _ => Err(FieldError::new(
+                "limit",
+                "invalid_limit",
+                format!("A limit is between 1 and {}", Self::MAX),
+            )),
         }
     }
 
@@ -221,14 +225,20 @@ impl PageSize {
         let more = rows.len() > size;
         rows.truncate(size);
         let next_cursor = rows.last().filter(|_| more).map(cursor_of);
-        Page { items: rows.into_iter().map(T::from).collect(), next_cursor }
+        Page {
+            items: rows.into_iter().map(T::from).collect(),
+            next_cursor,
+        }
     }
 }
 
 /// Reads a cursor, which is the id of the last item seen.
 pub(crate) fn parse_cursor<Id: std::str::FromStr>(cursor: Option<&str>) -> Result<Option<Id>, FieldError> {
     cursor
-        .map(|text| text.parse().map_err(|_| FieldError::new("cursor", "invalid_cursor", "This cursor is not one of ours")))
+        .map(|text| {
+            text.parse()
+                .map_err(|_| FieldError::new("cursor", "invalid_cursor", "This cursor is not one of ours"))
+        })
         .transpose()
 }
 

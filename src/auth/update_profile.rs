@@ -5,7 +5,10 @@ use super::{
     audit::{Action, Record},
     fields,
 };
-use crate::{clock::Timestamp, store::{Tx, UserRow}};
+use crate::{
+    clock::Timestamp,
+    store::{Tx, UserRow},
+};
 
 /// What to change: untouched when `None`, cleared when `Some(None)`.
 #[derive(Clone, Debug, Default)]
@@ -24,12 +27,19 @@ pub(super) struct Profile {
 
 impl ProfileChange {
     pub(super) fn parse(self, faults: &mut Faults) -> Option<Profile> {
-        let name = self.name.map(|name| fields::parse_name("name", name.as_deref().unwrap_or_default()));
+        let name = self
+            .name
+            .map(|name| fields::parse_name("name", name.as_deref().unwrap_or_default()));
         let name = faults.take(name.transpose());
-        let username = self.username.map(|username| username.filter(|text| !text.trim().is_empty()));
+        let username = self
+            .username
+            .map(|username| username.filter(|text| !text.trim().is_empty()));
         let username = username.map(|text| text.map(|text| Username::parse("username", &text)).transpose());
         let username = faults.take(username.transpose());
-        Some(Profile { name: name?, username: username? })
+        Some(Profile {
+            name: name?,
+            username: username?,
+        })
     }
 }
 
@@ -44,7 +54,11 @@ impl Profile {
             Some(username) => username.as_ref().map(|username| (username.as_typed(), username.key())),
             None => account.username.as_deref().zip(account.username_key.as_deref()),
         };
-        if tx.update_profile(account.id, name.as_deref(), username, now).await? { Ok(()) } else { Err(Error::NotFound) }
+        if tx.update_profile(account.id, name.as_deref(), username, now).await? {
+            Ok(())
+        } else {
+            Err(Error::NotFound)
+        }
     }
 }
 
@@ -64,7 +78,10 @@ impl Auth {
         let mut tx = self.store().begin().await?;
         let account = tx.find_user(identity.user.id).await?.ok_or(Error::SessionEnded)?;
         profile.write(&mut tx, &account, now).await?;
-        Record::success(Action::UpdateProfile, client).by_owner(identity).write(&mut tx, now).await?;
+        Record::success(Action::UpdateProfile, client)
+            .by_owner(identity)
+            .write(&mut tx, now)
+            .await?;
         let updated = tx.find_user(account.id).await?.ok_or(Error::SessionEnded)?;
         tx.commit().await?;
         Ok(updated.into())

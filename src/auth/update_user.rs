@@ -34,10 +34,16 @@ impl UserChange {
     fn parse(self) -> Result<Change, Error> {
         let mut faults = Faults::default();
         let profile = self.profile.parse(&mut faults);
-        let roles = self.roles.map(|roles| roles.iter().map(|role| fields::parse_role("roles", role)).collect());
+        let roles = self
+            .roles
+            .map(|roles| roles.iter().map(|role| fields::parse_role("roles", role)).collect());
         let roles = faults.take(roles.transpose());
         match (profile, roles) {
-            (Some(profile), Some(roles)) => Ok(Change { profile, roles, is_active: self.is_active }),
+            (Some(profile), Some(roles)) => Ok(Change {
+                profile,
+                roles,
+                is_active: self.is_active,
+            }),
             _ => Err(faults.into_error()),
         }
     }
@@ -78,14 +84,42 @@ impl Auth {
 
     /// Gives an account a role.
     pub async fn grant_role(&self, actor: &Actor, id: UserId, role: &str, client: &Client) -> Result<User, Error> {
-        let roles = self.roles_of(actor, id).await?.into_iter().chain([role.to_owned()]).collect();
-        self.update_user(actor, id, UserChange { roles: Some(roles), ..UserChange::default() }, client).await
+        let roles = self
+            .roles_of(actor, id)
+            .await?
+            .into_iter()
+            .chain([role.to_owned()])
+            .collect();
+        self.update_user(
+            actor,
+            id,
+            UserChange {
+                roles: Some(roles),
+                ..UserChange::default()
+            },
+            client,
+        )
+        .await
     }
 
     /// Takes a role from an account.
     pub async fn revoke_role(&self, actor: &Actor, id: UserId, role: &str, client: &Client) -> Result<User, Error> {
-        let roles = self.roles_of(actor, id).await?.into_iter().filter(|had| had != role).collect();
-        self.update_user(actor, id, UserChange { roles: Some(roles), ..UserChange::default() }, client).await
+        let roles = self
+            .roles_of(actor, id)
+            .await?
+            .into_iter()
+            .filter(|had| had != role)
+            .collect();
+        self.update_user(
+            actor,
+            id,
+            UserChange {
+                roles: Some(roles),
+                ..UserChange::default()
+            },
+            client,
+        )
+        .await
     }
 
     async fn roles_of(&self, actor: &Actor, id: UserId) -> Result<Vec<String>, Error> {
@@ -100,7 +134,11 @@ impl Auth {
         let mut tx = self.store().begin().await?;
         let account = tx.find_user(id).await?.ok_or(Error::NotFound)?;
         delete_account::delete(&mut tx, account).await?;
-        Record::success(Action::DeleteUser, client).by(actor).about(id).write(&mut tx, now).await?;
+        Record::success(Action::DeleteUser, client)
+            .by(actor)
+            .about(id)
+            .write(&mut tx, now)
+            .await?;
         Ok(tx.commit().await?)
     }
 
@@ -111,7 +149,11 @@ impl Auth {
         let mut tx = self.store().begin().await?;
         tx.find_user(id).await?.ok_or(Error::NotFound)?;
         let ended = tx.delete_sessions(id, None).await?;
-        Record::success(Action::EndUserSessions, client).by(actor).about(id).write(&mut tx, now).await?;
+        Record::success(Action::EndUserSessions, client)
+            .by(actor)
+            .about(id)
+            .write(&mut tx, now)
+            .await?;
         tx.commit().await?;
         Ok(ended)
     }
@@ -123,8 +165,13 @@ impl Auth {
         let mut tx = self.store().begin().await?;
         let account = tx.find_user(id).await?.ok_or(Error::NotFound)?;
         let message = mail::Message::ResetPasswordByAdmin(mail::Circumstances::by_admin(now));
-        tx.insert_message(&mail::message_row(&message, Some(id), &account.email, now)).await?;
-        Record::success(Action::MailReset, client).by(actor).about(id).write(&mut tx, now).await?;
+        tx.insert_message(&mail::message_row(&message, Some(id), &account.email, now))
+            .await?;
+        Record::success(Action::MailReset, client)
+            .by(actor)
+            .about(id)
+            .write(&mut tx, now)
+            .await?;
         tx.commit().await?;
         self.parts.waker.wake();
         Ok(())
@@ -147,13 +194,28 @@ async fn set_roles(tx: &mut Tx, account: &UserRow, roles: &[String]) -> Result<(
 fn describe(change: &Change, account: &UserRow) -> String {
     let mut said = Vec::new();
     if let Some(roles) = &change.roles {
-        said.extend(roles.iter().filter(|role| !account.roles.contains(role)).map(|role| format!("granted {role}")));
-        said.extend(account.roles.iter().filter(|role| !roles.contains(role)).map(|role| format!("revoked {role}")));
+        said.extend(
+            roles
+                .iter()
+                .filter(|role| !account.roles.contains(role))
+                .map(|role| format!("granted {role}")),
+        );
+        said.extend(
+            account
+                .roles
+                .iter()
+                .filter(|role| !roles.contains(role))
+                .map(|role| format!("revoked {role}")),
+        );
     }
     match change.is_active {
         Some(true) if account.disabled_at.is_some() => said.push("enabled".to_owned()),
         Some(false) if account.disabled_at.is_none() => said.push("disabled".to_owned()),
         _ => {}
     }
-    if said.is_empty() { "details".to_owned() } else { said.join(", ") }
+    if said.is_empty() {
+        "details".to_owned()
+    } else {
+        said.join(", ")
+    }
 }

@@ -20,7 +20,8 @@ impl Auth {
         let kind = LinkKind::VerifyEmail.as_str();
         let Some(link) = tx.consume_link_token(token.hash().as_str(), kind, now).await? else {
             drop(tx);
-            self.record(Record::failure(Action::VerifyEmail, client, &Error::LinkInvalid)).await?;
+            self.record(Record::failure(Action::VerifyEmail, client, &Error::LinkInvalid))
+                .await?;
             return Err(Error::LinkInvalid);
         };
         let account = tx.find_user(link.user_id).await?.ok_or(Error::LinkInvalid)?;
@@ -30,7 +31,10 @@ impl Auth {
         } else {
             move_to(&mut tx, &account, &proved, client, now).await?;
         }
-        Record::success(Action::VerifyEmail, client).about(account.id).write(&mut tx, now).await?;
+        Record::success(Action::VerifyEmail, client)
+            .about(account.id)
+            .write(&mut tx, now)
+            .await?;
         tx.commit().await?;
         self.parts.waker.wake();
         Ok(())
@@ -42,7 +46,8 @@ impl Auth {
         let email = EmailAddress::parse("email", email).map_err(|fault| Error::InvalidFields(vec![fault]))?;
         let account = self.store().find_user_by_email(email.key()).await?;
         let message = mail::Message::VerifyEmail(client.circumstances(self.now()));
-        self.mail_to_whoever(&message, Action::ResendVerification, account.as_ref(), client).await
+        self.mail_to_whoever(&message, Action::ResendVerification, account.as_ref(), client)
+            .await
     }
 
     /// Writes `message` for `account`, or for nobody, with the same work.
@@ -57,8 +62,12 @@ impl Auth {
         let user = account.map(|account| account.id);
         let address = account.map_or("", |account| account.email.as_str());
         let mut tx = self.store().begin().await?;
-        tx.insert_message(&mail::message_row(message, user, address, now)).await?;
-        Record::success(action, client).about_any(user).write(&mut tx, now).await?;
+        tx.insert_message(&mail::message_row(message, user, address, now))
+            .await?;
+        Record::success(action, client)
+            .about_any(user)
+            .write(&mut tx, now)
+            .await?;
         tx.commit().await?;
         self.parts.waker.wake();
         Ok(())
@@ -73,10 +82,13 @@ async fn move_to(
     client: &Client,
     now: Timestamp,
 ) -> Result<(), Error> {
-    tx.update_email(account.id, address.as_typed(), address.key(), now).await?;
-    tx.delete_link_tokens(account.id, LinkKind::ResetPassword.as_str()).await?;
+    tx.update_email(account.id, address.as_typed(), address.key(), now)
+        .await?;
+    tx.delete_link_tokens(account.id, LinkKind::ResetPassword.as_str())
+        .await?;
     let message = mail::Message::EmailChanged(client.circumstances(now));
-    tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now)).await?;
+    tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now))
+        .await?;
     Ok(())
 }
 

@@ -29,8 +29,13 @@ pub(crate) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
                 super::say_json(&keys)?;
             } else {
                 for key in keys {
-                    let until = key.verifies_until.map_or_else(|| "open".to_owned(), |until| until.to_string());
-                    super::say(format_args!("{}  {}  signs from {}  until {until}", key.kid, key.algorithm, key.signs_from))?;
+                    let until = key
+                        .verifies_until
+                        .map_or_else(|| "open".to_owned(), |until| until.to_string());
+                    super::say(format_args!(
+                        "{}  {}  signs from {}  until {until}",
+                        key.kid, key.algorithm, key.signs_from
+                    ))?;
                 }
             }
         }

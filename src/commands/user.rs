@@ -93,23 +93,55 @@ pub(crate) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
 async fn obey(command: Command, auth: &Auth) -> anyhow::Result<()> {
     let (actor, client) = (Actor::Operator, Client::default());
     match command {
-        Command::Create { email, username, name, admin } => {
-            let new = NewUser { email, username, name, password: read_password()?, admin };
+        Command::Create {
+            email,
+            username,
+            name,
+            admin,
+        } => {
+            let new = NewUser {
+                email,
+                username,
+                name,
+                password: read_password()?,
+                admin,
+            };
             let user = auth.create_user(&actor, new, &client).await.map_err(in_words)?;
             super::say(format_args!("Made {} ({})", user.email, user.id))?;
         }
-        Command::List { search, role, status, json } => {
-            list(auth, UserQuery { q: search, role, status, ..UserQuery::default() }, json).await?;
+        Command::List {
+            search,
+            role,
+            status,
+            json,
+        } => {
+            list(
+                auth,
+                UserQuery {
+                    q: search,
+                    role,
+                    status,
+                    ..UserQuery::default()
+                },
+                json,
+            )
+            .await?;
         }
         Command::Show { user } => super::say_json(&find(auth, &user).await?)?,
         Command::Grant { user, role } => {
             let user = find(auth, &user).await?;
-            let user = auth.grant_role(&actor, user.id, &role, &client).await.map_err(in_words)?;
+            let user = auth
+                .grant_role(&actor, user.id, &role, &client)
+                .await
+                .map_err(in_words)?;
             super::say(format_args!("{} has the roles: {}", user.email, user.roles.join(", ")))?;
         }
         Command::Revoke { user, role } => {
             let user = find(auth, &user).await?;
-            let user = auth.revoke_role(&actor, user.id, &role, &client).await.map_err(in_words)?;
+            let user = auth
+                .revoke_role(&actor, user.id, &role, &client)
+                .await
+                .map_err(in_words)?;
             super::say(format_args!("{} has the roles: {}", user.email, user.roles.join(", ")))?;
         }
         Command::Disable { user } => set_active(auth, &user, false).await?,
@@ -133,15 +165,24 @@ async fn find(auth: &Auth, name: &str) -> anyhow::Result<User> {
 
 async fn set_active(auth: &Auth, name: &str, is_active: bool) -> anyhow::Result<()> {
     let user = find(auth, name).await?;
-    let change = UserChange { is_active: Some(is_active), ..UserChange::default() };
-    let user = auth.update_user(&Actor::Operator, user.id, change, &Client::default()).await.map_err(in_words)?;
+    let change = UserChange {
+        is_active: Some(is_active),
+        ..UserChange::default()
+    };
+    let user = auth
+        .update_user(&Actor::Operator, user.id, change, &Client::default())
+        .await
+        .map_err(in_words)?;
     let state = if user.is_active { "active" } else { "disabled" };
     Ok(super::say(format_args!("{} is {state}", user.email))?)
 }
 
 async fn list(auth: &Auth, mut query: UserQuery, json: bool) -> anyhow::Result<()> {
     loop {
-        let page = auth.list_users(&Actor::Operator, query.clone()).await.map_err(in_words)?;
+        let page = auth
+            .list_users(&Actor::Operator, query.clone())
+            .await
+            .map_err(in_words)?;
         for user in &page.items {
             if json {
                 super::say(serde_json::to_string(user)?)?;
@@ -160,14 +201,22 @@ fn describe(user: &User) -> String {
     let username = user.username.as_deref().unwrap_or("-");
     let state = if user.is_active { "active" } else { "disabled" };
     let verified = if user.email_verified { "verified" } else { "unverified" };
-    format!("{}  {}  {username}  {state}  {verified}  [{}]", user.id, user.email, user.roles.join(", "))
+    format!(
+        "{}  {}  {username}  {state}  {verified}  [{}]",
+        user.id,
+        user.email,
+        user.roles.join(", ")
+    )
 }
 
 /// Never from an argument: those are seen by everybody on the machine, and stay in the shell's history.
 fn read_password() -> anyhow::Result<Password> {
     if !io::stdin().is_terminal() {
         let mut line = String::new();
-        io::stdin().lock().read_line(&mut line).context("cannot read the password from standard input")?;
+        io::stdin()
+            .lock()
+            .read_line(&mut line)
+            .context("cannot read the password from standard input")?;
         return Ok(Password::from(line.trim_end_matches(['\r', '\n']).to_owned()));
     }
     let first = rpassword::prompt_password("Password: ")?;
@@ -184,18 +233,27 @@ fn confirm(user: &User, yes: bool) -> anyhow::Result<()> {
     if !io::stdin().is_terminal() {
         bail!("deleting {} needs --yes where nobody can be asked", user.email);
     }
-    super::say(format_args!("Delete {} and everything that belongs to it? Type the email address to confirm:", user.email))?;
+    super::say(format_args!(
+        "Delete {} and everything that belongs to it? Type the email address to confirm:",
+        user.email
+    ))?;
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
-    if line.trim() == user.email { Ok(()) } else { bail!("not deleted") }
+    if line.trim() == user.email {
+        Ok(())
+    } else {
+        bail!("not deleted")
+    }
 }
 
 /// A refusal with the faults of its fields, for a terminal.
 fn in_words(error: Error) -> anyhow::Error {
     match error {
         Error::InvalidFields(faults) => {
-            let faults: Vec<String> =
-                faults.into_iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect();
+            let faults: Vec<String> = faults
+                .into_iter()
+                .map(|fault| format!("{}: {}", fault.field, fault.message))
+                .collect();
             anyhow::anyhow!(faults.join("; "))
         }
         other => other.into(),
