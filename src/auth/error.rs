@@ -147,7 +147,7 @@ impl From<store::InsertError> for Error {
         match error {
             store::InsertError::EmailTaken => Self::EmailTaken,
             store::InsertError::UsernameTaken => Self::UsernameTaken,
-            store::InsertError::Store(error) => error.into(),
+            store::InsertError::Failed(error) => error.into(),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     Auth, Client, Error, Event, Identity, Message, Session, User,
     audit::{Action, Record},
 };
-use crate::{clock::Timestamp, id::ProductId, store::ProductRow};
+use crate::{clock::Timestamp, id::ProductId, store::{EXPORT_LIMIT, ProductFilter, ProductRow}};
 
 /// All that is stored about a user, but for what must stay secret even from a stolen session: hashes.
 #[derive(Debug, Serialize)]
@@ -75,7 +75,12 @@ impl Auth {
         let id = identity.user.id;
         let now = self.now();
         let account = self.store().find_user(id).await?.ok_or(Error::SessionEnded)?;
-        let links = self.store().list_link_tokens_of(id, now).await?;
+        let products = ProductFilter {
+            owner: Some(id),
+            after: None,
+            limit: EXPORT_LIMIT,
+        };
+        let links = self.store().list_link_tokens_of(id).await?;
         let export = Export {
             exported_at: now,
             last_login_at: account.last_login_at,
@@ -104,9 +109,7 @@ impl Auth {
                 .into_iter()
                 .map(Event::from)
                 .collect(),
-            products: self
-                .store()
-                .list_products_of(id)
+            products: self.store().list_products(&products)
                 .await?
                 .into_iter()
                 .map(ExportedProduct::from)

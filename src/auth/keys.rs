@@ -204,7 +204,8 @@ impl Auth {
         }
         tx.insert_signing_key(&row).await?;
         tx.delete_signing_keys_ended(now).await?;
-        let record = Record::success(Action::RotateKeys, &Client::default()).detail(row.kid.clone());
+        let by_server = Client::default();
+        let record = Record::success(Action::RotateKeys, &by_server).detail(row.kid);
         record.write(&mut tx, now).await?;
         Ok(tx.commit().await?)
     }

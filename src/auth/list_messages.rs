@@ -62,6 +62,6 @@ impl Auth {
 fn parse_state(state: Option<&str>) -> Result<Option<MessageState>, FieldError> {
     let refuse = || FieldError::new("state", "invalid_state", "A state is waiting, sent, failed or dropped");
     state
-        .map(|text| MessageState::parse(text).ok_or_else(refuse))
+        .map(|text| text.parse().map_err(|_| refuse()))
         .transpose()
 }

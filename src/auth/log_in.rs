@@ -112,7 +112,7 @@ impl Auth {
             last_used_at: now,
             expires_at: now.plus(idle).min(dies_at),
             dies_at,
-            idle,
+            idle_seconds: i64::try_from(idle.as_secs()).unwrap_or(i64::MAX),
             remembered: remember,
             client_address: client.address_text(),
             user_agent: client.user_agent.clone(),

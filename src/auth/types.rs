@@ -316,7 +316,7 @@ impl From<MessageRow> for Message {
             kind: row.kind,
             user_id: row.user_id,
             address: row.address,
-            state: row.state,
+            state: row.state.to_string(),
             attempts: row.attempts,
             due_at: row.due_at,
             last_error: row.last_error,
