@@ -6,7 +6,11 @@ use super::{
     Auth, Client, Error, Event, Identity, Message, Session, User,
     audit::{Action, Record},
 };
-use crate::{clock::Timestamp, id::ProductId, store::{EXPORT_LIMIT, ProductFilter, ProductRow}};
+use crate::{
+    clock::Timestamp,
+    id::ProductId,
+    store::{EXPORT_LIMIT, ProductFilter, ProductRow},
+};
 
 /// All that is stored about a user, but for what must stay secret even from a stolen session: hashes.
 #[derive(Debug, Serialize)]
@@ -109,7 +113,9 @@ impl Auth {
                 .into_iter()
                 .map(Event::from)
                 .collect(),
-            products: self.store().list_products(&products)
+            products: self
+                .store()
+                .list_products(&products)
                 .await?
                 .into_iter()
                 .map(ExportedProduct::from)

@@ -61,7 +61,5 @@ impl Auth {
 
 fn parse_state(state: Option<&str>) -> Result<Option<MessageState>, FieldError> {
     let refuse = || FieldError::new("state", "invalid_state", "A state is waiting, sent, failed or dropped");
-    state
-        .map(|text| text.parse().map_err(|_| refuse()))
-        .transpose()
+    state.map(|text| text.parse().map_err(|_| refuse())).transpose()
 }

@@ -73,7 +73,9 @@ impl Auth {
     fn extended(&self, session: &SessionRow, client: &Client, now: Timestamp) -> SessionRow {
         SessionRow {
             last_used_at: now,
-            expires_at: now.plus(Duration::from_secs(session.idle_seconds.unsigned_abs())).min(session.dies_at),
+            expires_at: now
+                .plus(Duration::from_secs(session.idle_seconds.unsigned_abs()))
+                .min(session.dies_at),
             client_address: client.address_text(),
             user_agent: client.user_agent.clone(),
             ..session.clone()
@@ -91,7 +93,10 @@ impl Auth {
         let sealed = token::seal_successor(presented, session.id, &successor)?;
         let mut tx = self.store().begin().await?;
         let (address, agent) = (session.client_address.as_deref(), session.user_agent.as_deref());
-        if !tx.extend_session(session.id, now, session.expires_at, address, agent).await? {
+        if !tx
+            .extend_session(session.id, now, session.expires_at, address, agent)
+            .await?
+        {
             return Ok(None);
         }
         if !tx.use_refresh_token(presented.hash().as_str(), &sealed, now).await? {

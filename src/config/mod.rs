@@ -52,11 +52,10 @@ const MAX_RESET_TOKEN_MINUTES: u32 = 24 * 60;
 const MIN_ARGON2_MEMORY_KIB: u32 = 7168;
 const MIN_ARGON2_WORK: u32 = MIN_ARGON2_MEMORY_KIB * 5;
 
-/// Each hashing thread holds that much: over a GiB for every core, a machine dies of its first log-ins.
-const MAX_ARGON2_MEMORY_KIB: u32 = 1024 * 1024;
-
-/// More passes than this are seconds of a core for every log-in, where more memory would cost an attacker more.
-const MAX_ARGON2_PASSES: u32 = 20;
+/// The caps under which a stored hash is verified at all, ours as well as an imported one: a hash made above them could
+/// never be verified again.
+const MAX_ARGON2_MEMORY_KIB: u32 = 128 * 1024;
+const MAX_ARGON2_WORK: u32 = 1024 * 1024;
 
 /// The name stands in titles, subjects and senders.
 const MAX_SITE_NAME_CHARACTERS: usize = 60;
@@ -367,12 +366,20 @@ fn argon2(reader: &mut Reader) -> (u32, u32) {
         19_456,
         MIN_ARGON2_MEMORY_KIB..=MAX_ARGON2_MEMORY_KIB,
     );
-    let passes = reader.number("ARGON2_PASSES", 2, 1..=MAX_ARGON2_PASSES);
+    let passes = reader.number("ARGON2_PASSES", 2, 1..=MAX_ARGON2_WORK / MIN_ARGON2_MEMORY_KIB);
     let least = MIN_ARGON2_WORK.div_ceil(memory);
     if passes < least {
         reader.report(
             "ARGON2_PASSES",
             format!("must be at least {least} with ARGON2_MEMORY_KIB={memory}, not {passes}"),
+        );
+    } else if passes > MAX_ARGON2_WORK / memory {
+        reader.report(
+            "ARGON2_PASSES",
+            format!(
+                "must be at most {} with ARGON2_MEMORY_KIB={memory}, not {passes}",
+                MAX_ARGON2_WORK / memory
+            ),
         );
     }
     (memory, passes)
