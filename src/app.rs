@@ -38,7 +38,7 @@ const ROUNDS_PER_SWEEP: u32 = 6;
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 
 /// For how long a mailed verification link is good.
-const VERIFY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+const VERIFY_LIFE: Duration = Duration::from_hours(24);
 
 /// Why Vestibule did not start.
 #[derive(Debug, thiserror::Error)]

@@ -19,13 +19,13 @@ use crate::{
 };
 
 /// How old a key gets before its successor is made.
-const KEY_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+const KEY_LIFE: Duration = Duration::from_hours(90 * 24);
 
 /// How long a new key is published before it signs: twice the time for which the published set may be cached.
-const PUBLISH_AHEAD: Duration = Duration::from_secs(10 * 60);
+const PUBLISH_AHEAD: Duration = Duration::from_mins(10);
 
 /// How much longer than its last token an old key stays: another process may learn late that it has a successor.
-const RETIRE_SLACK: Duration = Duration::from_secs(5 * 60);
+const RETIRE_SLACK: Duration = Duration::from_mins(5);
 
 /// The least time between two looks at the database for unknown keys, since strangers can name any key they like.
 const RELOAD_PAUSE: Duration = Duration::from_secs(10);

@@ -16,7 +16,7 @@ use crate::{
 use std::time::Duration;
 
 /// How long a session lives unused when nobody asked to be remembered: a working day, on a shared machine at most.
-const UNREMEMBERED_IDLE: Duration = Duration::from_secs(12 * 60 * 60);
+const UNREMEMBERED_IDLE: Duration = Duration::from_hours(12);
 
 /// What is typed into a log-in form.
 #[derive(Debug)]

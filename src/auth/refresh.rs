@@ -34,7 +34,7 @@ impl Auth {
         if found.token.used_at.is_some() {
             return self.replay(&presented, found, client, now).await;
         }
-        let session = self.extended(&found.session, client, now);
+        let session = Self::extended(&found.session, client, now);
         if let Some(successor) = self.exchange(&presented, &session, now).await? {
             return self.sign_in(found.user, &session, successor, now);
         }
@@ -70,7 +70,7 @@ impl Auth {
         Ok(found)
     }
 
-    fn extended(&self, session: &SessionRow, client: &Client, now: Timestamp) -> SessionRow {
+    fn extended(session: &SessionRow, client: &Client, now: Timestamp) -> SessionRow {
         SessionRow {
             last_used_at: now,
             expires_at: now

@@ -47,9 +47,8 @@ impl Auth {
         if !self.rules().allow_signup {
             return Err(Error::SignUpClosed);
         }
-        let password = request.password.clone();
-        let newcomer = self.read_newcomer(request)?;
-        let hash = self.parts.hasher.hash(password).await?;
+        let newcomer = self.read_newcomer(&request)?;
+        let hash = self.parts.hasher.hash(request.password).await?;
         if self.rules().private_signup {
             self.sign_up_privately(newcomer, &hash, client).await?;
             return Ok(SignedUp::Private);
@@ -61,7 +60,7 @@ impl Auth {
         created.map(|account| SignedUp::Created(account.into()))
     }
 
-    fn read_newcomer(&self, request: SignUp) -> Result<Newcomer, Error> {
+    fn read_newcomer(&self, request: &SignUp) -> Result<Newcomer, Error> {
         let mut faults = Faults::default();
         let email = faults.take(EmailAddress::parse("email", &request.email));
         let username = request.username.as_deref().filter(|text| !text.trim().is_empty());
