@@ -1,1 +1,101 @@
+//! The database.
+//!
+//! Reads are methods of `Store`, one query each. Writes are methods of `Tx`, so that what belongs together commits
+//! together. One set of statements serves SQLite and PostgreSQL; the few differences are in `engine`.
 
+use std::{fmt, path::PathBuf};
+
+use sqlx::{
+    Any, AnyPool,
+    any::{AnyArguments, AnyRow},
+};
+
+use self::engine::Engine;
+
+mod audit;
+mod engine;
+mod error;
+mod keys;
+mod links;
+mod open;
+mod outbox;
+mod products;
+mod sessions;
+#[cfg(test)]
+mod tests;
+mod tx;
+mod types;
+mod users;
+
+pub use self::{
+    audit::{EventFilter, EventRow},
+    error::{Error, InsertError, OpenError},
+    keys::SigningKeyRow,
+    links::LinkTokenRow,
+    outbox::{MessageFilter, MessageRow, MessageState},
+    products::{ProductFilter, ProductRow},
+    sessions::{PresentedRefreshToken, RefreshTokenRow, SessionRow},
+    tx::Tx,
+    users::{UserFilter, UserRow},
+};
+
+/// The most rows of one kind that a user's own export holds, newest first: what one request may read into memory.
+pub const EXPORT_LIMIT: i64 = 10_000;
+
+/// Where the data is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A file of SQLite's. It and its directory are made when missing, readable by their owner only.
+    Sqlite(PathBuf),
+    /// A `postgres://` URL. The tables live in the first schema of its `search_path`.
+    Postgres(String),
+}
+
+/// Without the URL, which holds a password.
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
+            Self::Postgres(_) => f.write_str("Postgres(..)"),
+        }
+    }
+}
+
+/// The database. Cloning it is cheap and shares its connections.
+#[derive(Clone, Debug)]
+pub struct Store {
+    engine: Engine,
+    reader: AnyPool,
+    writer: AnyPool,
+}
+
+/// A statement and its arguments. The text is static, so that every connection prepares it once and keeps it.
+type Query = sqlx::query::Query<'static, Any, AnyArguments>;
+
+impl Store {
+    /// Starts a transaction to write in. On SQLite there is one at a time: do nothing slow inside.
+    pub async fn begin(&self) -> Result<Tx, Error> {
+        let transaction = self.writer.begin_with(self.engine.begin()).await?;
+        Ok(Tx::new(self.engine, transaction))
+    }
+
+    /// Whether the database answers and holds our tables.
+    pub async fn ping(&self) -> Result<(), Error> {
+        let lock = self.row(sqlx::query("SELECT name FROM locks LIMIT 1")).await?;
+        lock.map(drop).ok_or_else(|| sqlx::Error::RowNotFound.into())
+    }
+
+    /// Waits for what is under way and closes every connection. SQLite then folds its log into the file.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.reader.close().await;
+    }
+
+    async fn row(&self, query: Query) -> Result<Option<AnyRow>, Error> {
+        Ok(query.fetch_optional(&self.reader).await?)
+    }
+
+    async fn rows(&self, query: Query) -> Result<Vec<AnyRow>, Error> {
+        Ok(query.fetch_all(&self.reader).await?)
+    }
+}

@@ -1,0 +1,125 @@
+//! The audit log.
+
+use sqlx::{FromRow, any::AnyRow};
+use uuid::Uuid;
+
+use super::{EXPORT_LIMIT, Error, Store, Tx};
+use crate::{
+    clock::Timestamp,
+    id::{EventId, SessionId, UserId},
+};
+
+/// Something that happened. It stays when the user and the session it names are gone.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct EventRow {
+    /// Its id.
+    pub id: EventId,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: String,
+    /// How it ended.
+    pub outcome: String,
+    /// The user it happened to, where that is known.
+    pub user_id: Option<UserId>,
+    /// The user who did it, where that is another one.
+    pub actor_id: Option<UserId>,
+    /// The session it happened in.
+    pub session_id: Option<SessionId>,
+    /// From where.
+    pub client_address: Option<String>,
+    /// With what.
+    pub user_agent: Option<String>,
+    /// More about it. Never a secret.
+    pub detail: Option<String>,
+}
+
+/// Which events to list.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    /// Those that happened to this user.
+    pub user: Option<UserId>,
+    /// Those with this name.
+    pub event: Option<String>,
+    /// Those before this one: the last of the page before.
+    pub before: Option<EventId>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+macro_rules! select_events {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, at, event, outcome, user_id, actor_id, session_id, client_address, user_agent, detail \
+             FROM audit_events WHERE id < $1",
+            $condition,
+            " ORDER BY id DESC LIMIT $2"
+        )
+    };
+}
+
+// Four statements rather than one with optional conditions: a plan is made once, and each of these has its index.
+pub(super) const LIST: &str = select_events!("");
+pub(super) const LIST_BY_USER: &str = select_events!(" AND user_id = $3");
+pub(super) const LIST_BY_EVENT: &str = select_events!(" AND event = $3");
+pub(super) const LIST_BY_USER_AND_EVENT: &str = select_events!(" AND user_id = $3 AND event = $4");
+
+fn collect(rows: &[AnyRow]) -> Result<Vec<EventRow>, Error> {
+    Ok(rows.iter().map(EventRow::from_row).collect::<Result<_, _>>()?)
+}
+
+impl Store {
+    /// A page of events, newest first.
+    pub async fn list_events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, Error> {
+        let statement = match (&filter.user, &filter.event) {
+            (None, None) => LIST,
+            (Some(_), None) => LIST_BY_USER,
+            (None, Some(_)) => LIST_BY_EVENT,
+            (Some(_), Some(_)) => LIST_BY_USER_AND_EVENT,
+        };
+        let mut query = sqlx::query(statement)
+            .bind(filter.before.unwrap_or(EventId::from(Uuid::max())))
+            .bind(filter.limit);
+        if let Some(user) = filter.user {
+            query = query.bind(user);
+        }
+        if let Some(event) = &filter.event {
+            query = query.bind(event.as_str());
+        }
+        collect(&self.rows(query).await?)
+    }
+
+    /// What happened to a user, newest first, at most [`EXPORT_LIMIT`].
+    pub async fn list_events_of(&self, user: UserId) -> Result<Vec<EventRow>, Error> {
+        self.list_events(&EventFilter {
+            user: Some(user),
+            limit: EXPORT_LIMIT,
+            ..EventFilter::default()
+        })
+        .await
+    }
+}
+
+impl Tx {
+    /// Adds an event.
+    pub async fn insert_event(&mut self, event: &EventRow) -> Result<(), Error> {
+        self.execute(
+            sqlx::query(
+                "INSERT INTO audit_events (id, at, event, outcome, user_id, actor_id, session_id, client_address, \
+                 user_agent, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            )
+            .bind(event.id)
+            .bind(event.at)
+            .bind(event.event.as_str())
+            .bind(event.outcome.as_str())
+            .bind(event.user_id)
+            .bind(event.actor_id)
+            .bind(event.session_id)
+            .bind(event.client_address.as_deref())
+            .bind(event.user_agent.as_deref())
+            .bind(event.detail.as_deref()),
+        )
+        .await
+        .map(drop)
+    }
+}

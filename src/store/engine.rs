@@ -1,0 +1,155 @@
+//! The few places where SQLite and PostgreSQL differ.
+
+use std::{fmt::Write, io, path::Path, thread, time::Duration};
+
+use sqlx::{
+    AnyConnection, AnyPool, Connection,
+    any::{AnyConnectOptions, AnyPoolOptions},
+};
+
+use super::outbox::{claim_message, message_columns};
+
+/// How long a request waits for a connection before it is told to come back later.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// For how long an idle connection is trusted without a question, which would cost each request a round trip.
+const TRUSTED_IDLE: Duration = Duration::from_secs(15);
+
+/// Connections to PostgreSQL, whose default limit is 100 for all.
+const POSTGRES_CONNECTIONS: u32 = 10;
+
+/// What every connection to a SQLite file begins with. Temporary tables stay in memory, since on disk they would be
+/// copies of personal data in a directory that we do not know.
+const SQLITE_READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
+                             PRAGMA query_only = ON;";
+
+/// WAL lets readers go on while one writes; `synchronous = FULL` has each commit on disk before it is acknowledged;
+/// `secure_delete` overwrites what is deleted, so that an erased token is not left in a free page.
+const SQLITE_WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                             PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON;";
+
+/// A statement that waits for a lock, and a transaction whose client has vanished, must not hold a connection for ever.
+const POSTGRES_SESSION: &str = "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '30s';";
+
+/// No time limit, as a migration and the wait for another process's take as long as they take; and no notices about
+/// what exists already.
+const POSTGRES_MIGRATION: &str = "SET statement_timeout = 0; SET client_min_messages = warning;";
+
+/// Which database is behind the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+impl Engine {
+    /// The statement that starts a transaction. SQLite's takes the write lock at once: a transaction that read first
+    /// and then wanted it could only fail. PostgreSQL's level is named, as a server's default may be another.
+    pub(super) const fn begin(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        }
+    }
+
+    /// The statement that claims a message. On PostgreSQL workers that run side by side pass over the row that another
+    /// one is taking; on SQLite there is one writer.
+    pub(super) const fn claim_message(self) -> &'static str {
+        match self {
+            Self::Sqlite => claim_message!(""),
+            Self::Postgres => claim_message!(" FOR UPDATE SKIP LOCKED"),
+        }
+    }
+
+    /// The statement that lists the tables there are.
+    pub(super) const fn list_tables(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY 1"
+            }
+            // The cast, because sqlx's `Any` does not know the type `name`.
+            Self::Postgres => {
+                "SELECT CAST(tablename AS TEXT) AS name FROM pg_catalog.pg_tables WHERE schemaname = current_schema() \
+                 ORDER BY 1"
+            }
+        }
+    }
+}
+
+/// Connections that write, one at a time: SQLite has one writer, and a queue of ours is fairer than its lock.
+pub(super) fn sqlite_writer(path: &Path) -> Result<AnyPool, sqlx::Error> {
+    Ok(pool(1, SQLITE_WRITER)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(sqlite(path, "rw")?))
+}
+
+/// Connections that cannot write.
+pub(super) fn sqlite_readers(path: &Path) -> Result<AnyPool, sqlx::Error> {
+    let cores = thread::available_parallelism().map_or(4, |cores| u32::try_from(cores.get()).unwrap_or(8));
+    let pool = pool(cores.clamp(4, 8), SQLITE_READER)
+        .idle_timeout(None)
+        .max_lifetime(None);
+    Ok(pool.connect_lazy_with(sqlite(path, "rw")?))
+}
+
+/// A connection that changes nothing, not even the journal's mode.
+pub(super) async fn sqlite_inspector(path: &Path) -> Result<AnyConnection, sqlx::Error> {
+    connect(&sqlite(path, "ro")?, "").await
+}
+
+/// Connections that read and write.
+pub(super) fn postgres(url: &str) -> Result<AnyPool, sqlx::Error> {
+    Ok(pool(POSTGRES_CONNECTIONS, POSTGRES_SESSION).connect_lazy_with(url.parse()?))
+}
+
+/// A connection to find out what there is, and to migrate it.
+pub(super) async fn postgres_migrator(url: &str) -> Result<AnyConnection, sqlx::Error> {
+    connect(&url.parse()?, POSTGRES_MIGRATION).await
+}
+
+/// A connection outside a pool: a pool would try until its time is up, and then not say what was wrong.
+async fn connect(options: &AnyConnectOptions, setup: &'static str) -> Result<AnyConnection, sqlx::Error> {
+    let connecting = tokio::time::timeout(ACQUIRE_TIMEOUT, AnyConnection::connect_with(options));
+    let mut connection = connecting.await.map_err(io::Error::from)??;
+    sqlx::raw_sql(setup).execute(&mut connection).await?;
+    Ok(connection)
+}
+
+fn pool(connections: u32, setup: &'static str) -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > TRUSTED_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .after_connect(move |connection, _| {
+            Box::pin(async move { sqlx::raw_sql(setup).execute(connection).await.map(drop) })
+        })
+}
+
+/// sqlx takes a path as a URL. Every byte that means something in one is escaped, slashes and dots too, since a URL's
+/// path would be normalised and `..` behind a symbolic link is not what it looks like.
+fn sqlite(path: &Path, mode: &str) -> Result<AnyConnectOptions, sqlx::Error> {
+    let path = path
+        .to_str()
+        .ok_or_else(|| sqlx::Error::Configuration("the path is not UTF-8".into()))?;
+    let mut url = String::from("sqlite:");
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            url.push(char::from(byte));
+        } else {
+            // Writing to a String does not fail.
+            let _ = write!(url, "%{byte:02X}");
+        }
+    }
+    url.push_str("?mode=");
+    url.push_str(mode);
+    url.parse()
+}

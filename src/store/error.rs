@@ -1,0 +1,139 @@
+//! What can go wrong in the store, told apart by what the caller can do about it.
+
+use std::{io, path::PathBuf};
+
+use sqlx::{error::DatabaseError, migrate::MigrateError, sqlite::SqliteError};
+
+/// A statement did not happen. A [`Tx`](super::Tx) that returned one is of no further use.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database cannot be reached, is too busy, or refuses to write: the same request may succeed later.
+    #[error("the database is not available")]
+    Unavailable(#[source] sqlx::Error),
+    /// A mistake of ours, or a damaged database.
+    #[error("the database gave an unexpected answer")]
+    Unexpected(#[source] sqlx::Error),
+    /// The transaction was used after one of its statements had failed or was given up.
+    #[error("the transaction had failed before")]
+    Aborted,
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        let passing = match &error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(error) => is_passing(&**error),
+            _ => false,
+        };
+        if passing {
+            Self::Unavailable(error)
+        } else {
+            Self::Unexpected(error)
+        }
+    }
+}
+
+/// Whether the engine says that it cannot do now what it could do at another time.
+fn is_passing(error: &dyn DatabaseError) -> bool {
+    let Some(code) = error.code() else { return false };
+    if error.try_downcast_ref::<SqliteError>().is_some() {
+        // The low byte is the primary result code, https://sqlite.org/rescode.html: BUSY, LOCKED, NOMEM, READONLY,
+        // IOERR, FULL, CANTOPEN, PROTOCOL.
+        return code
+            .parse::<u32>()
+            .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 7 | 8 | 10 | 13 | 14 | 15));
+    }
+    // Classes of SQLSTATE: connection, rolled back to break a deadlock, insufficient resources, lock not available,
+    // operator intervention (shutdown, time-out), system error. 25006 is a server that fell back to read-only, 25P03 a
+    // transaction that was idle for too long.
+    matches!(code.get(..2), Some("08" | "40" | "53" | "55" | "57" | "58")) || matches!(&*code, "25006" | "25P03")
+}
+
+/// A user could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum InsertError {
+    /// Another user has this email address.
+    #[error("the email address is taken")]
+    EmailTaken,
+    /// Another user has this username.
+    #[error("the username is taken")]
+    UsernameTaken,
+    /// Any other reason.
+    #[error(transparent)]
+    Failed(Error),
+}
+
+impl From<Error> for InsertError {
+    fn from(error: Error) -> Self {
+        let Error::Unexpected(sqlx::Error::Database(cause)) = &error else {
+            return Self::Failed(error);
+        };
+        if violates(&**cause, "users_email_taken", "users.email_key") {
+            Self::EmailTaken
+        } else if violates(&**cause, "users_username_taken", "users.username_key") {
+            Self::UsernameTaken
+        } else {
+            Self::Failed(error)
+        }
+    }
+}
+
+/// PostgreSQL names the constraint; SQLite only names the column, in its message.
+fn violates(error: &dyn DatabaseError, constraint: &str, column: &str) -> bool {
+    error.is_unique_violation()
+        && error
+            .constraint()
+            .map_or_else(|| error.message().contains(column), |name| name == constraint)
+}
+
+/// The database cannot be used, and was left as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It belongs to another application.
+    #[error(
+        "the database holds tables that are not Vestibule's ({}); it was left untouched. Give Vestibule a database of its \
+         own, and bring the users over with `vestibule user import --from <url of this database> --table users`",
+        tables.join(", ")
+    )]
+    Foreign {
+        /// The tables found, in alphabetical order.
+        tables: Vec<String>,
+    },
+    /// A newer Vestibule wrote it.
+    #[error("the database was written by a newer Vestibule (its schema has version {version}); start that version")]
+    Newer {
+        /// The version of the schema that this program does not know.
+        version: i64,
+    },
+    /// The file, or the directory it is to be in, cannot be made or read.
+    #[error("cannot open the database file {}", path.display())]
+    File {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The database does not answer as it should.
+    #[error("cannot open the database")]
+    Database(#[source] Error),
+}
+
+impl From<sqlx::Error> for OpenError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl From<MigrateError> for OpenError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(version) => Self::Newer { version },
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
+            error => sqlx::Error::Migrate(Box::new(error)).into(),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Opening a database: whose is it, how old is it, and what does it lack.
+
+use std::{
+    fs::{DirBuilder, OpenOptions},
+    io,
+    path::Path,
+};
+
+use sqlx::{AnyConnection, Connection, Row, migrate::Migrator};
+
+use super::{Location, OpenError, Store, engine, engine::Engine};
+
+/// The table that says which migrations were applied. Its name is what makes a database ours.
+const MIGRATIONS_TABLE: &str = "vestibule_migrations";
+
+impl Store {
+    /// Opens the database, makes it if it is not there, and brings its tables up to date.
+    ///
+    /// Waits a few seconds at most for a server that does not answer. A database of another application or of a newer
+    /// version is left as it is.
+    pub async fn open(location: &Location) -> Result<Self, OpenError> {
+        sqlx::any::install_default_drivers();
+        match location {
+            Location::Sqlite(path) => Self::open_sqlite(path).await,
+            Location::Postgres(url) => Self::open_postgres(url).await,
+        }
+    }
+
+    async fn open_sqlite(path: &Path) -> Result<Self, OpenError> {
+        create_file(path)?;
+        // A file that is not ours must not even be switched to another journal, as the writer's connection would do.
+        let mut inspector = engine::sqlite_inspector(path).await?;
+        check_tables(Engine::Sqlite, &mut inspector).await?;
+        inspector.close().await?;
+
+        let writer = engine::sqlite_writer(path)?;
+        // In a transaction, because sqlx's lock on migrations does nothing on SQLite: without it two processes that
+        // start at once would both create the tables.
+        let mut transaction = writer.begin_with(Engine::Sqlite.begin()).await?;
+        migrate(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(Self {
+            engine: Engine::Sqlite,
+            reader: engine::sqlite_readers(path)?,
+            writer,
+        })
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self, OpenError> {
+        // Not one of the pool's: a migration that fails keeps its advisory lock until its connection ends.
+        let mut connection = engine::postgres_migrator(url).await?;
+        check_tables(Engine::Postgres, &mut connection).await?;
+        migrate(&mut connection).await?;
+        connection.close().await?;
+
+        let pool = engine::postgres(url)?;
+        Ok(Self {
+            engine: Engine::Postgres,
+            reader: pool.clone(),
+            writer: pool,
+        })
+    }
+}
+
+/// Not `Migrator::run`, whose bounds make this future one that cannot be sent to another thread.
+async fn migrate(connection: &mut AnyConnection) -> Result<(), OpenError> {
+    Ok(migrator().run_direct(None, connection, false).await?)
+}
+
+fn migrator() -> Migrator {
+    let mut migrator = sqlx::migrate!();
+    migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
+    migrator
+}
+
+/// Refuses a database that holds tables and is not ours.
+async fn check_tables(engine: Engine, connection: &mut AnyConnection) -> Result<(), OpenError> {
+    let rows = sqlx::query(engine.list_tables()).fetch_all(connection).await?;
+    let tables = rows
+        .iter()
+        .map(|row| row.try_get("name"))
+        .collect::<Result<Vec<String>, _>>()?;
+    if tables.is_empty() || tables.iter().any(|table| table == MIGRATIONS_TABLE) {
+        Ok(())
+    } else {
+        Err(OpenError::Foreign { tables })
+    }
+}
+
+/// Makes the file and its directory, for their owner only, unless they are there. SQLite gives its log files the mode of
+/// the file.
+fn create_file(path: &Path) -> Result<(), OpenError> {
+    let failed = |path: &Path, source| OpenError::File {
+        path: path.to_owned(),
+        source,
+    };
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        create_directory(directory).map_err(|error| failed(directory, error))?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(|error| failed(path, error))
+}
+
+fn create_directory(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}

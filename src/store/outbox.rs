@@ -1,0 +1,259 @@
+//! The outbox: what is to be said by mail, to whom, and how far that got.
+
+use std::{fmt, str::FromStr};
+
+use sqlx::{FromRow, any::AnyRow};
+use uuid::Uuid;
+
+use super::{EXPORT_LIMIT, Error, Store, Tx};
+use crate::{
+    clock::Timestamp,
+    id::{MessageId, UserId},
+};
+
+/// How far a message got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageState {
+    /// To be sent when due.
+    Waiting,
+    /// Claimed by a worker.
+    Sending,
+    /// Handed to the mail server.
+    Sent,
+    /// Given up.
+    Failed,
+    /// No longer of use when it was due.
+    Dropped,
+}
+
+impl MessageState {
+    /// The name by which the database and the API know it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Sending => "sending",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+impl fmt::Display for MessageState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Not the name of a [`MessageState`].
+#[derive(Debug, thiserror::Error)]
+#[error("unknown state of a message")]
+pub struct UnknownState;
+
+impl FromStr for MessageState {
+    type Err = UnknownState;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        [Self::Waiting, Self::Sending, Self::Sent, Self::Failed, Self::Dropped]
+            .into_iter()
+            .find(|state| state.as_str() == name)
+            .ok_or(UnknownState)
+    }
+}
+
+/// A message in the outbox.
+#[derive(Clone, PartialEq, Eq, FromRow)]
+pub struct MessageRow {
+    /// Its id.
+    pub id: MessageId,
+    /// What it says.
+    pub kind: String,
+    /// The user it is about.
+    pub user_id: Option<UserId>,
+    /// Where it goes.
+    pub address: String,
+    /// What it takes to write it, as JSON. Never a secret.
+    pub parameters: String,
+    /// How far it got.
+    pub state: MessageState,
+    /// When it may next be taken; while it is being sent, when the claim on it runs out.
+    pub due_at: Timestamp,
+    /// How often it was taken, this time included.
+    pub attempts: i64,
+    /// Why the last attempt failed.
+    pub last_error: Option<String>,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// When it was sent, given up or dropped.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// Without the address, and without what is said.
+impl fmt::Debug for MessageRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageRow")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .field("state", &self.state)
+            .field("due_at", &self.due_at)
+            .field("attempts", &self.attempts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which messages to list.
+#[derive(Clone, Debug, Default)]
+pub struct MessageFilter {
+    /// Those in this state.
+    pub state: Option<MessageState>,
+    /// Those before this one: the last of the page before.
+    pub before: Option<MessageId>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+macro_rules! message_columns {
+    () => {
+        "id, kind, user_id, address, parameters, state, due_at, attempts, last_error, created_at, finished_at"
+    };
+}
+macro_rules! select_messages {
+    ($rest:literal) => {
+        concat!("SELECT ", message_columns!(), " FROM outbox WHERE ", $rest)
+    };
+}
+
+const FIND: &str = select_messages!("id = $1");
+pub(super) const LIST: &str = select_messages!("id < $1 ORDER BY id DESC LIMIT $2");
+pub(super) const LIST_BY_STATE: &str = select_messages!("id < $1 AND state = $3 ORDER BY id DESC LIMIT $2");
+pub(super) const LIST_BY_USER: &str = select_messages!("user_id = $1 ORDER BY id DESC LIMIT $2");
+
+/// Claims the message that has been due for longest. A claim that ran out is a message that is due again: whoever held
+/// it is dead or late.
+macro_rules! claim_message {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE outbox SET state = 'sending', due_at = $2, attempts = attempts + 1 WHERE id = (SELECT id FROM outbox \
+             WHERE finished_at IS NULL AND due_at <= $1 ORDER BY due_at LIMIT 1",
+            $lock,
+            ") RETURNING ",
+            message_columns!()
+        )
+    };
+}
+pub(super) use {claim_message, message_columns};
+
+fn collect(rows: &[AnyRow]) -> Result<Vec<MessageRow>, Error> {
+    Ok(rows.iter().map(MessageRow::from_row).collect::<Result<_, _>>()?)
+}
+
+impl Store {
+    /// The message with this id.
+    pub async fn find_message(&self, message: MessageId) -> Result<Option<MessageRow>, Error> {
+        let row = self.row(sqlx::query(FIND).bind(message)).await?;
+        Ok(row.as_ref().map(MessageRow::from_row).transpose()?)
+    }
+
+    /// A page of messages, newest first.
+    pub async fn list_messages(&self, filter: &MessageFilter) -> Result<Vec<MessageRow>, Error> {
+        let before = filter.before.unwrap_or(MessageId::from(Uuid::max()));
+        let query = match filter.state {
+            Some(state) => sqlx::query(LIST_BY_STATE).bind(before).bind(filter.limit).bind(state),
+            None => sqlx::query(LIST).bind(before).bind(filter.limit),
+        };
+        collect(&self.rows(query).await?)
+    }
+
+    /// The messages to a user, newest first, at most [`EXPORT_LIMIT`].
+    pub async fn list_messages_of(&self, user: UserId) -> Result<Vec<MessageRow>, Error> {
+        collect(
+            &self
+                .rows(sqlx::query(LIST_BY_USER).bind(user).bind(EXPORT_LIMIT))
+                .await?,
+        )
+    }
+}
+
+impl Tx {
+    /// Adds a message.
+    pub async fn insert_message(&mut self, message: &MessageRow) -> Result<(), Error> {
+        self.execute(
+            sqlx::query(
+                "INSERT INTO outbox (id, kind, user_id, address, parameters, state, due_at, attempts, last_error, \
+                 created_at, finished_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            )
+            .bind(message.id)
+            .bind(message.kind.as_str())
+            .bind(message.user_id)
+            .bind(message.address.as_str())
+            .bind(message.parameters.as_str())
+            .bind(message.state)
+            .bind(message.due_at)
+            .bind(message.attempts)
+            .bind(message.last_error.as_deref())
+            .bind(message.created_at)
+            .bind(message.finished_at),
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Takes the message that has been due for longest, for this worker alone until the time `until`.
+    pub async fn claim_message(&mut self, now: Timestamp, until: Timestamp) -> Result<Option<MessageRow>, Error> {
+        let statement = self.engine.claim_message();
+        let row = self.row(sqlx::query(statement).bind(now).bind(until)).await?;
+        Ok(row.as_ref().map(MessageRow::from_row).transpose()?)
+    }
+
+    /// Ends a claimed message as sent, failed or dropped; false when it is claimed no longer.
+    pub async fn finish_message(
+        &mut self,
+        message: MessageId,
+        state: MessageState,
+        error: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        self.changes(
+            sqlx::query(
+                "UPDATE outbox SET state = $2, last_error = $3, finished_at = $4 WHERE id = $1 AND state = 'sending'",
+            )
+            .bind(message)
+            .bind(state)
+            .bind(error)
+            .bind(now),
+        )
+        .await
+    }
+
+    /// Puts a claimed message back, to be taken again at `due_at`; false when it is claimed no longer.
+    pub async fn postpone_message(
+        &mut self,
+        message: MessageId,
+        due_at: Timestamp,
+        error: Option<&str>,
+    ) -> Result<bool, Error> {
+        self.changes(
+            sqlx::query(
+                "UPDATE outbox SET state = 'waiting', due_at = $2, last_error = $3 WHERE id = $1 AND state = 'sending'",
+            )
+            .bind(message)
+            .bind(due_at)
+            .bind(error),
+        )
+        .await
+    }
+
+    /// Has a message sent again, or at once, its attempts counted anew; false when it is gone or being sent.
+    pub async fn requeue_message(&mut self, message: MessageId, now: Timestamp) -> Result<bool, Error> {
+        self.changes(
+            sqlx::query(
+                "UPDATE outbox SET state = 'waiting', due_at = $2, attempts = 0, finished_at = NULL \
+                 WHERE id = $1 AND state <> 'sending'",
+            )
+            .bind(message)
+            .bind(now),
+        )
+        .await
+    }
+}

@@ -1,0 +1,289 @@
+//! Sessions and their refresh tokens.
+
+use std::fmt;
+
+use sqlx::{FromRow, Row, any::AnyRow};
+use uuid::Uuid;
+
+use super::{Error, Query, Store, Tx, UserRow, users::user_columns};
+use crate::{
+    clock::Timestamp,
+    id::{SessionId, UserId},
+};
+
+/// A session: one signed-in device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was last refreshed.
+    pub last_used_at: Timestamp,
+    /// When it ends if it is not used; never after `dies_at`.
+    pub expires_at: Timestamp,
+    /// When it ends in any case.
+    pub dies_at: Timestamp,
+    /// For how many seconds each use keeps it alive.
+    pub idle_seconds: i64,
+    /// Whether it is to outlive the browser being closed.
+    pub remembered: bool,
+    /// From where it was last used.
+    pub client_address: Option<String>,
+    /// With what it was last used.
+    pub user_agent: Option<String>,
+}
+
+impl FromRow<'_, AnyRow> for SessionRow {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("session_id")?,
+            user_id: row.try_get("session_user_id")?,
+            created_at: row.try_get("session_created_at")?,
+            last_used_at: row.try_get("last_used_at")?,
+            expires_at: row.try_get("expires_at")?,
+            dies_at: row.try_get("dies_at")?,
+            idle_seconds: row.try_get("idle_seconds")?,
+            remembered: row.try_get::<i64, _>("remembered")? != 0,
+            client_address: row.try_get("client_address")?,
+            user_agent: row.try_get("user_agent")?,
+        })
+    }
+}
+
+/// A refresh token, used or not.
+#[derive(Clone, PartialEq, Eq, FromRow)]
+pub struct RefreshTokenRow {
+    /// The hash of the token.
+    pub hash: String,
+    /// The session that it renews.
+    #[sqlx(rename = "token_session_id")]
+    pub session_id: SessionId,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// When it was exchanged, or `None`.
+    pub used_at: Option<Timestamp>,
+    /// What it was exchanged for, readable by the token's holder only, and only for the length of the replay window.
+    pub sealed_successor: Option<String>,
+}
+
+impl fmt::Debug for RefreshTokenRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RefreshTokenRow")
+            .field("session_id", &self.session_id)
+            .field("issued_at", &self.issued_at)
+            .field("used_at", &self.used_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A refresh token that someone showed, with its live session and that session's user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PresentedRefreshToken {
+    /// The token.
+    pub token: RefreshTokenRow,
+    /// Its session.
+    pub session: SessionRow,
+    /// The session's user, perhaps disabled.
+    pub user: UserRow,
+}
+
+macro_rules! session_columns {
+    () => {
+        "s.id AS session_id, s.user_id AS session_user_id, s.created_at AS session_created_at, s.last_used_at, \
+         s.expires_at, s.dies_at, s.idle_seconds, s.remembered, s.client_address, s.user_agent"
+    };
+}
+
+pub(super) const FIND_LIVE: &str = concat!(
+    "SELECT ",
+    session_columns!(),
+    ", ",
+    user_columns!(),
+    " FROM sessions s INNER JOIN users u ON u.id = s.user_id LEFT JOIN user_roles r ON r.user_id = u.id \
+     WHERE s.id = $1 AND s.expires_at > $2"
+);
+
+pub(super) const FIND_REFRESH_TOKEN: &str = concat!(
+    "SELECT t.hash, t.session_id AS token_session_id, t.issued_at, t.used_at, t.sealed_successor, ",
+    session_columns!(),
+    ", ",
+    user_columns!(),
+    " FROM refresh_tokens t INNER JOIN sessions s ON s.id = t.session_id INNER JOIN users u ON u.id = s.user_id \
+     LEFT JOIN user_roles r ON r.user_id = u.id WHERE t.hash = $1 AND s.expires_at > $2"
+);
+
+pub(super) const LIST: &str = concat!(
+    "SELECT ",
+    session_columns!(),
+    " FROM sessions s WHERE s.user_id = $1 AND s.expires_at > $2 ORDER BY s.last_used_at DESC, s.id DESC"
+);
+
+pub(super) const USE_REFRESH_TOKEN: &str =
+    "UPDATE refresh_tokens SET used_at = $3, sealed_successor = $2 WHERE hash = $1 AND used_at IS NULL";
+
+pub(super) const ERASE_SUCCESSORS: &str =
+    "UPDATE refresh_tokens SET sealed_successor = NULL WHERE sealed_successor IS NOT NULL AND used_at < $1";
+
+/// The outer condition spares a session that was extended while this waited for it.
+pub(super) const DELETE_EXPIRED: &str = "DELETE FROM sessions WHERE expires_at <= $1 AND id IN \
+                                         (SELECT id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+
+pub(super) const DELETE_ALL: &str = "DELETE FROM sessions WHERE user_id = $1 AND id <> $2";
+
+fn find_refresh_token(hash: &str, now: Timestamp) -> Query {
+    sqlx::query(FIND_REFRESH_TOKEN).bind(hash).bind(now)
+}
+
+/// The session of rows that each join it with its user and one of the user's roles.
+fn fold(rows: &[AnyRow]) -> Result<Option<(SessionRow, UserRow)>, Error> {
+    let Some(first) = rows.first() else { return Ok(None) };
+    let session = SessionRow::from_row(first)?;
+    Ok(UserRow::fold(rows)?.map(|user| (session, user)))
+}
+
+fn fold_presented(rows: &[AnyRow]) -> Result<Option<PresentedRefreshToken>, Error> {
+    let Some(first) = rows.first() else { return Ok(None) };
+    let token = RefreshTokenRow::from_row(first)?;
+    Ok(fold(rows)?.map(|(session, user)| PresentedRefreshToken { token, session, user }))
+}
+
+impl Store {
+    /// A session that has not ended, and its user, who may be disabled: the check behind every signed-in request.
+    pub async fn find_live_session(
+        &self,
+        session: SessionId,
+        now: Timestamp,
+    ) -> Result<Option<(SessionRow, UserRow)>, Error> {
+        fold(&self.rows(sqlx::query(FIND_LIVE).bind(session).bind(now)).await?)
+    }
+
+    /// A refresh token by its hash, used or not, of a session that has not ended.
+    pub async fn find_refresh_token(&self, hash: &str, now: Timestamp) -> Result<Option<PresentedRefreshToken>, Error> {
+        fold_presented(&self.rows(find_refresh_token(hash, now)).await?)
+    }
+
+    /// The sessions of a user that have not ended, last used first.
+    pub async fn list_sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<SessionRow>, Error> {
+        let rows = self.rows(sqlx::query(LIST).bind(user).bind(now)).await?;
+        Ok(rows.iter().map(SessionRow::from_row).collect::<Result<_, _>>()?)
+    }
+}
+
+impl Tx {
+    /// A refresh token by its hash, used or not, of a session that has not ended, as this transaction sees it.
+    pub async fn find_refresh_token(
+        &mut self,
+        hash: &str,
+        now: Timestamp,
+    ) -> Result<Option<PresentedRefreshToken>, Error> {
+        fold_presented(&self.rows(find_refresh_token(hash, now)).await?)
+    }
+
+    /// Adds a session.
+    pub async fn insert_session(&mut self, session: &SessionRow) -> Result<(), Error> {
+        self.execute(
+            sqlx::query(
+                "INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, dies_at, idle_seconds, \
+                 remembered, client_address, user_agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            )
+            .bind(session.id)
+            .bind(session.user_id)
+            .bind(session.created_at)
+            .bind(session.last_used_at)
+            .bind(session.expires_at)
+            .bind(session.dies_at)
+            .bind(session.idle_seconds)
+            .bind(i64::from(session.remembered))
+            .bind(session.client_address.as_deref())
+            .bind(session.user_agent.as_deref()),
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Adds a refresh token, by its hash.
+    pub async fn insert_refresh_token(&mut self, hash: &str, session: SessionId, now: Timestamp) -> Result<(), Error> {
+        self.execute(
+            sqlx::query("INSERT INTO refresh_tokens (hash, session_id, issued_at) VALUES ($1, $2, $3)")
+                .bind(hash)
+                .bind(session)
+                .bind(now),
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Marks a refresh token as used. Of all who try, one gets true.
+    pub async fn use_refresh_token(
+        &mut self,
+        hash: &str,
+        sealed_successor: &str,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        self.changes(
+            sqlx::query(USE_REFRESH_TOKEN)
+                .bind(hash)
+                .bind(sealed_successor)
+                .bind(now),
+        )
+        .await
+    }
+
+    /// Notes a use of a session; false when it is gone.
+    pub async fn extend_session(
+        &mut self,
+        session: SessionId,
+        last_used_at: Timestamp,
+        expires_at: Timestamp,
+        client_address: Option<&str>,
+        user_agent: Option<&str>,
+    ) -> Result<bool, Error> {
+        self.changes(
+            sqlx::query(
+                "UPDATE sessions SET last_used_at = $2, expires_at = $3, client_address = $4, user_agent = $5 \
+                 WHERE id = $1",
+            )
+            .bind(session)
+            .bind(last_used_at)
+            .bind(expires_at)
+            .bind(client_address)
+            .bind(user_agent),
+        )
+        .await
+    }
+
+    /// Ends a session; false when it is gone.
+    pub async fn delete_session(&mut self, session: SessionId) -> Result<bool, Error> {
+        self.changes(sqlx::query("DELETE FROM sessions WHERE id = $1").bind(session))
+            .await
+    }
+
+    /// Ends a session of this user; false when it is gone or another user's.
+    pub async fn delete_session_of(&mut self, user: UserId, session: SessionId) -> Result<bool, Error> {
+        self.changes(
+            sqlx::query("DELETE FROM sessions WHERE id = $1 AND user_id = $2")
+                .bind(session)
+                .bind(user),
+        )
+        .await
+    }
+
+    /// Ends the sessions of a user, all but `except`, and says how many.
+    pub async fn delete_sessions(&mut self, user: UserId, except: Option<SessionId>) -> Result<u64, Error> {
+        let except = except.unwrap_or(SessionId::from(Uuid::nil()));
+        self.execute(sqlx::query(DELETE_ALL).bind(user).bind(except)).await
+    }
+
+    /// Erases the successors of the refresh tokens used before this time, and says how many.
+    pub async fn erase_successors(&mut self, used_before: Timestamp) -> Result<u64, Error> {
+        self.execute(sqlx::query(ERASE_SUCCESSORS).bind(used_before)).await
+    }
+
+    /// Deletes sessions that have ended, the oldest first and at most `limit`, and says how many.
+    pub async fn delete_expired_sessions(&mut self, now: Timestamp, limit: i64) -> Result<u64, Error> {
+        self.execute(sqlx::query(DELETE_EXPIRED).bind(now).bind(limit)).await
+    }
+}

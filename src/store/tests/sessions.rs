@@ -1,0 +1,179 @@
+use super::*;
+
+#[tokio::test]
+async fn a_live_session_is_found_with_its_user_until_it_expires() {
+    for Fixture { store, .. } in fixtures().await {
+        let ada = add_user(&store, "ada@example.com").await;
+        let session = add_session(&store, ada.id).await;
+        let found = store.find_live_session(session.id, after(99)).await.unwrap();
+        assert_eq!(found, Some((session.clone(), ada.clone())));
+        assert_eq!(store.find_live_session(session.id, after(100)).await.unwrap(), None);
+        assert_eq!(store.find_live_session(SessionId::new(NOW), NOW).await.unwrap(), None);
+
+        let mut tx = store.begin().await.unwrap();
+        tx.update_disabled(ada.id, Some(NOW), NOW).await.unwrap();
+        assert!(
+            tx.extend_session(session.id, after(50), after(150), None, Some("curl"))
+                .await
+                .unwrap()
+        );
+        tx.commit().await.unwrap();
+        let (extended, user) = store.find_live_session(session.id, after(149)).await.unwrap().unwrap();
+        assert_eq!(user.disabled_at, Some(NOW));
+        assert_eq!(
+            extended,
+            SessionRow {
+                last_used_at: after(50),
+                expires_at: after(150),
+                client_address: None,
+                user_agent: Some("curl".to_owned()),
+                ..session
+            }
+        );
+    }
+}
+
+#[tokio::test]
+async fn sessions_end_one_by_one_or_all_but_one() {
+    for Fixture { store, .. } in fixtures().await {
+        let ada = add_user(&store, "ada@example.com").await;
+        let bob = add_user(&store, "bob@example.com").await;
+        let mut sessions = Vec::new();
+        for _ in 0..4 {
+            sessions.push(add_session(&store, ada.id).await);
+        }
+        let of_bob = add_session(&store, bob.id).await;
+        let mut tx = store.begin().await.unwrap();
+        tx.extend_session(sessions[0].id, after(1), after(101), None, None)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let listed: Vec<SessionId> = store
+            .list_sessions(ada.id, NOW)
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| row.id)
+            .collect();
+        assert_eq!(listed, [sessions[0].id, sessions[3].id, sessions[2].id, sessions[1].id]);
+
+        let mut tx = store.begin().await.unwrap();
+        assert!(!tx.delete_session_of(bob.id, sessions[0].id).await.unwrap());
+        assert!(tx.delete_session_of(ada.id, sessions[0].id).await.unwrap());
+        assert!(tx.delete_session(sessions[1].id).await.unwrap());
+        assert!(!tx.delete_session(sessions[1].id).await.unwrap());
+        assert!(
+            !tx.extend_session(sessions[1].id, NOW, after(1), None, None)
+                .await
+                .unwrap()
+        );
+        assert_eq!(tx.delete_sessions(ada.id, Some(sessions[2].id)).await.unwrap(), 1);
+        assert_eq!(tx.delete_sessions(ada.id, None).await.unwrap(), 1);
+        tx.commit().await.unwrap();
+        assert_eq!(store.list_sessions(ada.id, NOW).await.unwrap(), []);
+        assert_eq!(store.list_sessions(bob.id, NOW).await.unwrap(), [of_bob]);
+        assert_eq!(store.list_sessions(bob.id, after(100)).await.unwrap(), []);
+
+        let mut tx = store.begin().await.unwrap();
+        assert_eq!(tx.delete_expired_sessions(after(99), 10).await.unwrap(), 0);
+        assert_eq!(tx.delete_expired_sessions(after(100), 10).await.unwrap(), 1);
+        tx.commit().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_used_once_however_many_try_at_once() {
+    for Fixture { store, .. } in fixtures().await {
+        let ada = add_user(&store, "ada@example.com").await;
+        let device = add_session(&store, ada.id).await;
+        let hash = format!("token of {}", device.id);
+        let mut tasks = JoinSet::new();
+        for number in 0..8 {
+            let (store, hash) = (store.clone(), hash.clone());
+            tasks.spawn(async move {
+                let mut tx = store.begin().await.unwrap();
+                let won = tx
+                    .use_refresh_token(&hash, &format!("sealed {number}"), after(number))
+                    .await
+                    .unwrap();
+                tx.commit().await.unwrap();
+                won.then_some(number)
+            });
+        }
+        let winners: Vec<u64> = tasks.join_all().await.into_iter().flatten().collect();
+        let [winner] = winners[..] else { panic!("{winners:?}") };
+
+        let presented = store.find_refresh_token(&hash, NOW).await.unwrap().unwrap();
+        assert_eq!(presented.token.used_at, Some(after(winner)));
+        assert_eq!(presented.token.sealed_successor, Some(format!("sealed {winner}")));
+        assert_eq!((presented.session, presented.user), (device, ada));
+        assert_eq!(store.find_refresh_token(&hash, after(100)).await.unwrap(), None);
+
+        let mut tx = store.begin().await.unwrap();
+        assert_eq!(tx.erase_successors(after(winner)).await.unwrap(), 0);
+        assert_eq!(tx.erase_successors(after(winner + 1)).await.unwrap(), 1);
+        assert_eq!(tx.erase_successors(after(winner + 1)).await.unwrap(), 0);
+        let erased = tx.find_refresh_token(&hash, NOW).await.unwrap().unwrap();
+        assert_eq!(
+            (erased.token.used_at, erased.token.sealed_successor),
+            (Some(after(winner)), None)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_link_is_consumed_once_however_many_follow_it_at_once() {
+    for Fixture { store, .. } in fixtures().await {
+        let ada = add_user(&store, "ada@example.com").await;
+        let row = link("hash", ada.id);
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_link_token(&row).await.unwrap();
+        assert_eq!(tx.consume_link_token("hash", "verify", NOW).await.unwrap(), None);
+        assert_eq!(tx.consume_link_token("hash", "reset", after(10)).await.unwrap(), None);
+        assert_eq!(tx.consume_link_token("other", "reset", NOW).await.unwrap(), None);
+        tx.commit().await.unwrap();
+        let listed = store.list_link_tokens_of(ada.id).await.unwrap();
+        assert_eq!(
+            listed,
+            [LinkTokenRow {
+                hash: String::new(),
+                ..row.clone()
+            }]
+        );
+
+        let mut tasks = JoinSet::new();
+        for _ in 0..8 {
+            let store = store.clone();
+            tasks.spawn(async move {
+                let mut tx = store.begin().await.unwrap();
+                let consumed = tx.consume_link_token("hash", "reset", NOW).await.unwrap();
+                tx.commit().await.unwrap();
+                consumed
+            });
+        }
+        let consumed: Vec<LinkTokenRow> = tasks.join_all().await.into_iter().flatten().collect();
+        assert_eq!(consumed, [row]);
+        assert_eq!(store.list_link_tokens_of(ada.id).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn links_are_deleted_by_kind_and_by_age() {
+    for Fixture { store, .. } in fixtures().await {
+        let ada = add_user(&store, "ada@example.com").await;
+        let mut tx = store.begin().await.unwrap();
+        for hash in ["a", "b", "c"] {
+            tx.insert_link_token(&link(hash, ada.id)).await.unwrap();
+        }
+        tx.insert_link_token(&LinkTokenRow {
+            kind: "verify".to_owned(),
+            ..link("d", ada.id)
+        })
+        .await
+        .unwrap();
+        assert_eq!(tx.delete_link_tokens(ada.id, "verify").await.unwrap(), 1);
+        assert_eq!(tx.delete_expired_links(after(9), 10).await.unwrap(), 0);
+        assert_eq!(tx.delete_expired_links(after(10), 2).await.unwrap(), 2);
+        assert_eq!(tx.delete_link_tokens(ada.id, "reset").await.unwrap(), 1);
+    }
+}

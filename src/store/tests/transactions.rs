@@ -1,0 +1,61 @@
+use super::*;
+
+#[tokio::test]
+async fn a_transaction_with_a_failed_statement_takes_no_more_and_does_not_commit() {
+    for Fixture { store, .. } in fixtures().await {
+        let ada = add_user(&store, "ada@example.com").await;
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_event(&event("sign_up", Some(ada.id))).await.unwrap();
+        tx.insert_user(&user("ada@example.com")).await.unwrap_err();
+        assert!(matches!(tx.find_user(ada.id).await, Err(Error::Aborted)));
+        assert!(matches!(tx.commit().await, Err(Error::Aborted)));
+        assert_eq!(store.list_events_of(ada.id).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_dropped_never_happened() {
+    for Fixture { store, .. } in fixtures().await {
+        let ada = user("ada@example.com");
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_user(&ada).await.unwrap();
+        drop(tx);
+        assert_eq!(store.find_user(ada.id).await.unwrap(), None);
+        assert_eq!(add_user(&store, "ada@example.com").await.email, ada.email);
+    }
+}
+
+#[tokio::test]
+async fn readers_go_on_while_a_transaction_writes_and_see_it_once_it_has_committed() {
+    for Fixture { store, .. } in fixtures().await {
+        let ada = add_user(&store, "ada@example.com").await;
+        let mut tx = store.begin().await.unwrap();
+        tx.update_profile(ada.id, Some("Ada"), None, NOW).await.unwrap();
+        for _ in 0..20 {
+            let read = tokio::time::timeout(Duration::from_millis(500), store.find_user(ada.id))
+                .await
+                .unwrap();
+            assert_eq!(read.unwrap().unwrap().name, None);
+        }
+        tx.commit().await.unwrap();
+        assert_eq!(
+            store.find_user(ada.id).await.unwrap().unwrap().name.as_deref(),
+            Some("Ada")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_cannot_be_made_now_is_told_apart_from_a_mistake() {
+    let Fixture { store, _directory, .. } = sqlite().await;
+    let refused = sqlx::query("DELETE FROM users")
+        .execute(&store.reader)
+        .await
+        .map_err(Error::from);
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    let mistaken = sqlx::query("DELETE FROM nothing")
+        .execute(&store.writer)
+        .await
+        .map_err(Error::from);
+    assert!(matches!(mistaken, Err(Error::Unexpected(_))), "{mistaken:?}");
+}

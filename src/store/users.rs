@@ -1,0 +1,396 @@
+//! Users and their roles.
+
+use std::fmt;
+
+use sqlx::{FromRow, Row, any::AnyRow};
+use uuid::Uuid;
+
+use super::{Error, InsertError, Query, Store, Tx};
+use crate::{clock::Timestamp, id::UserId};
+
+/// A user, with its roles.
+#[derive(Clone, PartialEq, Eq, FromRow)]
+pub struct UserRow {
+    /// Its id.
+    #[sqlx(rename = "user_id")]
+    pub id: UserId,
+    /// The address as typed.
+    pub email: String,
+    /// The address in the form that is unique.
+    pub email_key: String,
+    /// The username as typed.
+    pub username: Option<String>,
+    /// The username in the form that is unique.
+    pub username_key: Option<String>,
+    /// What the user is called.
+    pub name: Option<String>,
+    /// The password's hash, in the PHC or modular crypt format.
+    pub password_hash: String,
+    /// The roles, in alphabetical order.
+    #[sqlx(skip)]
+    pub roles: Vec<String>,
+    /// When the address was confirmed, or `None`.
+    pub email_verified_at: Option<Timestamp>,
+    /// When the user was disabled, or `None`.
+    pub disabled_at: Option<Timestamp>,
+    /// Its id in the application that it was imported from.
+    pub external_id: Option<String>,
+    /// When the password was last given and right.
+    pub last_login_at: Option<Timestamp>,
+    /// When it signed up.
+    #[sqlx(rename = "user_created_at")]
+    pub created_at: Timestamp,
+    /// When anything of it last changed.
+    #[sqlx(rename = "user_updated_at")]
+    pub updated_at: Timestamp,
+}
+
+/// Without the hash, and without what would put a person into a log.
+impl fmt::Debug for UserRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserRow")
+            .field("id", &self.id)
+            .field("roles", &self.roles)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which users to list.
+#[derive(Clone, Debug, Default)]
+pub struct UserFilter {
+    /// Those whose address, username or name contains this, in lower or upper case.
+    pub q: Option<String>,
+    /// Those with this role.
+    pub role: Option<String>,
+    /// Those that are (not) disabled.
+    pub active: Option<bool>,
+    /// Those after this one: the last of the page before.
+    pub after: Option<UserId>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+macro_rules! user_columns {
+    () => {
+        "u.id AS user_id, u.email, u.email_key, u.username, u.username_key, u.name, u.password_hash, \
+         u.email_verified_at, u.disabled_at, u.external_id, u.last_login_at, u.created_at AS user_created_at, \
+         u.updated_at AS user_updated_at, r.role"
+    };
+}
+pub(super) use user_columns;
+
+macro_rules! find_user_where {
+    ($condition:literal) => {
+        concat!(
+            "SELECT ",
+            user_columns!(),
+            " FROM users u LEFT JOIN user_roles r ON r.user_id = u.id WHERE ",
+            $condition
+        )
+    };
+}
+
+pub(super) const FIND_BY_ID: &str = find_user_where!("u.id = $1");
+pub(super) const FIND_BY_EMAIL: &str = find_user_where!("u.email_key = $1");
+pub(super) const FIND_BY_USERNAME: &str = find_user_where!("u.username_key = $1");
+
+/// The roles are joined to the page, not the page cut from the join: a limit counts users. The id to order by is named,
+/// so that SQLite sees that its index is in that order. SQLite folds only ASCII, so a name is also matched as typed.
+macro_rules! list_users_from {
+    ($source:literal, $id:literal) => {
+        concat!(
+            "SELECT ",
+            user_columns!(),
+            " FROM (SELECT users.* FROM ",
+            $source,
+            " AND ($3 IS NULL OR (users.disabled_at IS NULL) = $3) AND ($4 IS NULL \
+             OR users.email_key LIKE $4 ESCAPE '!' OR users.username_key LIKE $4 ESCAPE '!' \
+             OR LOWER(users.name) LIKE $4 ESCAPE '!' OR users.name LIKE $5 ESCAPE '!') \
+             ORDER BY ",
+            $id,
+            " LIMIT $2) AS u LEFT JOIN user_roles r ON r.user_id = u.id ORDER BY u.id"
+        )
+    };
+}
+
+pub(super) const LIST: &str = list_users_from!("users WHERE users.id > $1", "users.id");
+pub(super) const LIST_BY_ROLE: &str = list_users_from!(
+    "user_roles INNER JOIN users ON users.id = user_roles.user_id WHERE user_roles.user_id > $1 AND user_roles.role = $6",
+    "user_roles.user_id"
+);
+
+impl UserRow {
+    /// One user from its rows, of which there is one for each role.
+    pub(super) fn fold(rows: &[AnyRow]) -> Result<Option<Self>, Error> {
+        Ok(Self::fold_all(rows)?.pop())
+    }
+
+    /// Users from their rows, those of one user next to each other.
+    fn fold_all(rows: &[AnyRow]) -> Result<Vec<Self>, Error> {
+        let mut users: Vec<Self> = Vec::new();
+        for row in rows {
+            let id: UserId = row.try_get("user_id")?;
+            let role: Option<String> = row.try_get("role")?;
+            match users.last_mut() {
+                Some(user) if user.id == id => user.roles.extend(role),
+                _ => users.push(Self {
+                    roles: role.into_iter().collect(),
+                    ..Self::from_row(row)?
+                }),
+            }
+        }
+        // Here, because the engines and their locales do not agree on an order.
+        for user in &mut users {
+            user.roles.sort_unstable();
+        }
+        Ok(users)
+    }
+}
+
+/// The LIKE pattern, with `!` as its escape, of everything that contains `text`.
+fn containing(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for character in text.chars() {
+        if matches!(character, '!' | '%' | '_') {
+            pattern.push('!');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}
+
+fn list(filter: &UserFilter) -> Query {
+    let statement = if filter.role.is_some() { LIST_BY_ROLE } else { LIST };
+    let query = sqlx::query(statement)
+        .bind(filter.after.unwrap_or(UserId::from(Uuid::nil())))
+        .bind(filter.limit)
+        .bind(filter.active)
+        .bind(filter.q.as_deref().map(|q| containing(&q.to_lowercase())))
+        .bind(filter.q.as_deref().map(containing));
+    match &filter.role {
+        Some(role) => query.bind(role.as_str()),
+        None => query,
+    }
+}
+
+impl Store {
+    /// The user with this id.
+    pub async fn find_user(&self, user: UserId) -> Result<Option<UserRow>, Error> {
+        UserRow::fold(&self.rows(sqlx::query(FIND_BY_ID).bind(user)).await?)
+    }
+
+    /// The user with this address, given in the form that is unique.
+    pub async fn find_user_by_email(&self, email_key: &str) -> Result<Option<UserRow>, Error> {
+        UserRow::fold(&self.rows(sqlx::query(FIND_BY_EMAIL).bind(email_key)).await?)
+    }
+
+    /// The user with this username, given in the form that is unique.
+    pub async fn find_user_by_username(&self, username_key: &str) -> Result<Option<UserRow>, Error> {
+        UserRow::fold(&self.rows(sqlx::query(FIND_BY_USERNAME).bind(username_key)).await?)
+    }
+
+    /// A page of users, oldest first.
+    pub async fn list_users(&self, filter: &UserFilter) -> Result<Vec<UserRow>, Error> {
+        UserRow::fold_all(&self.rows(list(filter)).await?)
+    }
+}
+
+impl Tx {
+    /// The user with this id, as this transaction sees it.
+    pub async fn find_user(&mut self, user: UserId) -> Result<Option<UserRow>, Error> {
+        UserRow::fold(&self.rows(sqlx::query(FIND_BY_ID).bind(user)).await?)
+    }
+
+    /// Adds a user, with the roles in its row.
+    pub async fn insert_user(&mut self, user: &UserRow) -> Result<(), InsertError> {
+        self.execute(
+            sqlx::query(
+                "INSERT INTO users (id, email, email_key, username, username_key, name, password_hash, \
+                 email_verified_at, disabled_at, external_id, last_login_at, created_at, updated_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            )
+            .bind(user.id)
+            .bind(user.email.as_str())
+            .bind(user.email_key.as_str())
+            .bind(user.username.as_deref())
+            .bind(user.username_key.as_deref())
+            .bind(user.name.as_deref())
+            .bind(user.password_hash.as_str())
+            .bind(user.email_verified_at)
+            .bind(user.disabled_at)
+            .bind(user.external_id.as_deref())
+            .bind(user.last_login_at)
+            .bind(user.created_at)
+            .bind(user.updated_at),
+        )
+        .await?;
+        for role in &user.roles {
+            self.insert_role(user.id, role).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives a user a role; false when it has it already.
+    pub async fn insert_role(&mut self, user: UserId, role: &str) -> Result<bool, Error> {
+        self.changes(
+            sqlx::query("INSERT INTO user_roles (user_id, role) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+                .bind(user)
+                .bind(role),
+        )
+        .await
+    }
+
+    /// Takes a role from a user; false when it did not have it.
+    pub async fn delete_role(&mut self, user: UserId, role: &str) -> Result<bool, Error> {
+        self.changes(
+            sqlx::query("DELETE FROM user_roles WHERE user_id = $1 AND role = $2")
+                .bind(user)
+                .bind(role),
+        )
+        .await
+    }
+
+    /// Sets name and username, the latter as typed and as its key, to what is given; false when there is no such user.
+    pub async fn update_profile(
+        &mut self,
+        user: UserId,
+        name: Option<&str>,
+        username: Option<(&str, &str)>,
+        now: Timestamp,
+    ) -> Result<bool, InsertError> {
+        let changed = self
+            .changes(
+                sqlx::query(
+                    "UPDATE users SET name = $2, username = $3, username_key = $4, updated_at = $5 WHERE id = $1",
+                )
+                .bind(user)
+                .bind(name)
+                .bind(username.map(|(typed, _)| typed))
+                .bind(username.map(|(_, key)| key))
+                .bind(now),
+            )
+            .await?;
+        Ok(changed)
+    }
+
+    /// Sets the password; false when there is no such user.
+    pub async fn update_password(&mut self, user: UserId, hash: &str, now: Timestamp) -> Result<bool, Error> {
+        self.changes(
+            sqlx::query("UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1")
+                .bind(user)
+                .bind(hash)
+                .bind(now),
+        )
+        .await
+    }
+
+    /// Notes a log-in, and stores the password's hash anew. False, and the log-in must fail, when the password was
+    /// changed or the user disabled since `verified_hash` was read.
+    ///
+    /// The lock on the user's row makes a password change that runs at the same time wait for the new session to be
+    /// visible, so that it cannot miss ending it.
+    pub async fn admit_log_in(
+        &mut self,
+        user: UserId,
+        verified_hash: &str,
+        new_hash: &str,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        self.changes(
+            sqlx::query(
+                "UPDATE users SET password_hash = $3, last_login_at = $4 \
+                 WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL",
+            )
+            .bind(user)
+            .bind(verified_hash)
+            .bind(new_hash)
+            .bind(now),
+        )
+        .await
+    }
+
+    /// Sets the address to one that was just confirmed; false when there is no such user.
+    pub async fn update_email(
+        &mut self,
+        user: UserId,
+        email: &str,
+        email_key: &str,
+        now: Timestamp,
+    ) -> Result<bool, InsertError> {
+        let changed = self
+            .changes(
+                sqlx::query(
+                    "UPDATE users SET email = $2, email_key = $3, email_verified_at = $4, updated_at = $4 WHERE id = $1",
+                )
+                .bind(user)
+                .bind(email)
+                .bind(email_key)
+                .bind(now),
+            )
+            .await?;
+        Ok(changed)
+    }
+
+    /// Notes that the address was confirmed; false when it is no longer the user's.
+    pub async fn update_email_verified(
+        &mut self,
+        user: UserId,
+        email_key: &str,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        self.changes(
+            sqlx::query("UPDATE users SET email_verified_at = $3, updated_at = $3 WHERE id = $1 AND email_key = $2")
+                .bind(user)
+                .bind(email_key)
+                .bind(now),
+        )
+        .await
+    }
+
+    /// Disables a user, or with `None` enables it; false when there is no such user.
+    pub async fn update_disabled(
+        &mut self,
+        user: UserId,
+        disabled_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        self.changes(
+            sqlx::query("UPDATE users SET disabled_at = $2, updated_at = $3 WHERE id = $1")
+                .bind(user)
+                .bind(disabled_at)
+                .bind(now),
+        )
+        .await
+    }
+
+    /// Deletes a user with its roles, sessions, links, mail and products; false when there is no such user.
+    pub async fn delete_user(&mut self, user: UserId) -> Result<bool, Error> {
+        self.changes(sqlx::query("DELETE FROM users WHERE id = $1").bind(user))
+            .await
+    }
+
+    /// Makes every other transaction that calls this wait until this one has ended. To be called before
+    /// [`count_active_admins`](Self::count_active_admins) decides anything: two administrators who each remove the other
+    /// would both see one left.
+    pub async fn lock_admins(&mut self) -> Result<(), Error> {
+        let locked = self
+            .changes(sqlx::query("UPDATE locks SET name = name WHERE name = 'admins'"))
+            .await?;
+        if locked {
+            Ok(())
+        } else {
+            Err(sqlx::Error::RowNotFound.into())
+        }
+    }
+
+    /// How many users hold the role `admin` and are not disabled.
+    pub async fn count_active_admins(&mut self) -> Result<i64, Error> {
+        let query = sqlx::query(
+            "SELECT COUNT(*) AS admins FROM user_roles r INNER JOIN users u ON u.id = r.user_id \
+             WHERE r.role = 'admin' AND u.disabled_at IS NULL",
+        );
+        let row = self.row(query).await?.ok_or(sqlx::Error::RowNotFound)?;
+        Ok(row.try_get("admins")?)
+    }
+}
