@@ -35,19 +35,24 @@ impl fmt::Debug for SigningKeyRow {
     }
 }
 
+const LIST: &str = "SELECT kid, algorithm, sealed_private, created_at, signs_from, verifies_until FROM signing_keys \
+                    ORDER BY signs_from, kid";
+
 impl Store {
     /// Every signing key, oldest first.
     pub async fn list_signing_keys(&self) -> Result<Vec<SigningKeyRow>, Error> {
-        let query = sqlx::query(
-            "SELECT kid, algorithm, sealed_private, created_at, signs_from, verifies_until FROM signing_keys \
-             ORDER BY signs_from, kid",
-        );
-        let rows = self.rows(query).await?;
+        let rows = self.rows(sqlx::query(LIST)).await?;
         Ok(rows.iter().map(SigningKeyRow::from_row).collect::<Result<_, _>>()?)
     }
 }
 
 impl Tx {
+    /// Every signing key, oldest first, as this transaction sees them.
+    pub async fn list_signing_keys(&mut self) -> Result<Vec<SigningKeyRow>, Error> {
+        let rows = self.rows(sqlx::query(LIST)).await?;
+        Ok(rows.iter().map(SigningKeyRow::from_row).collect::<Result<_, _>>()?)
+    }
+
     /// Adds a signing key.
     pub async fn insert_signing_key(&mut self, key: &SigningKeyRow) -> Result<(), Error> {
         self.execute(

@@ -38,6 +38,9 @@ impl fmt::Debug for LinkTokenRow {
 pub(super) const CONSUME: &str = "DELETE FROM link_tokens WHERE hash = $1 AND kind = $2 AND expires_at > $3 \
                                   RETURNING hash, kind, user_id, email, created_at, expires_at";
 
+pub(super) const FIND: &str = "SELECT hash, kind, user_id, email, created_at, expires_at FROM link_tokens \
+                               WHERE hash = $1 AND kind = $2 AND expires_at > $3";
+
 pub(super) const LIST: &str = "SELECT '' AS hash, kind, user_id, email, created_at, expires_at FROM link_tokens \
                                WHERE user_id = $1 ORDER BY created_at DESC, kind";
 
@@ -47,6 +50,12 @@ pub(super) const DELETE_EXPIRED: &str =
 pub(super) const DELETE_ALL: &str = "DELETE FROM link_tokens WHERE user_id = $1 AND kind = $2";
 
 impl Store {
+    /// The link with this hash, if it is of this kind and has not expired. It is not used up.
+    pub async fn find_link_token(&self, hash: &str, kind: &str, now: Timestamp) -> Result<Option<LinkTokenRow>, Error> {
+        let row = self.row(sqlx::query(FIND).bind(hash).bind(kind).bind(now)).await?;
+        Ok(row.as_ref().map(LinkTokenRow::from_row).transpose()?)
+    }
+
     /// The links of a user, expired ones too, newest first and without their hashes.
     pub async fn list_link_tokens_of(&self, user: UserId) -> Result<Vec<LinkTokenRow>, Error> {
         let rows = self.rows(sqlx::query(LIST).bind(user)).await?;
