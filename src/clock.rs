@@ -1,6 +1,6 @@
 //! Time as a dependency.
 //!
-//! Everything that asks what time it is takes a [`Clock`], so that a test can let a token expire without waiting for
+//! Everything that asks what time it is takes a `Clock`, so that a test can let a token expire without waiting for
 //! it, and so that one request sees one time.
 
 use std::{
