@@ -1,0 +1,231 @@
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::device_in_words;
+use crate::{
+    clock::Timestamp,
+    id::{MessageId, UserId},
+    store::{MessageRow, MessageState},
+};
+
+/// Everything that is ever said by mail, with what must be known to say it.
+///
+/// The parameters are what a reader needs to judge whether it was them: when, from which device and network. They are
+/// stored until the message has left, so they hold no secret; nor do they hold a name that was typed into a form, since
+/// anybody can sign somebody else up under a name that is an advertisement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "parameters", rename_all = "snake_case")]
+pub enum Message {
+    /// To the address of an account: show that you read it.
+    VerifyEmail(Circumstances),
+    /// To an address that an account wants to have: show that you read it.
+    VerifyNewEmail(Circumstances),
+    /// To an account's owner, who has forgotten the password.
+    ResetPassword(Circumstances),
+    /// To an account's owner, for whom an admin has started a reset. Only the time is told: the admin's device is not
+    /// the owner's business, and would read like a stranger's.
+    ResetPasswordByAdmin(Circumstances),
+    /// To an account's owner, whose address somebody wanted for another account, when no answer may say so.
+    AccountExists(Circumstances),
+    /// To an account's owner: the password is another one now.
+    PasswordChanged(Circumstances),
+    /// To the address that an account had until now. The new one is not named: the old mailbox may be the one that its
+    /// owner has lost.
+    EmailChanged(Circumstances),
+    /// To an account's owner: a refresh token came back after it had been exchanged, and its session was ended.
+    SessionReused {
+        /// When and where the session began.
+        session: Circumstances,
+        /// When and where its token came back.
+        reuse: Circumstances,
+    },
+    /// To somebody for whom an admin has made an account: choose a password.
+    Invitation(Circumstances),
+}
+
+impl Message {
+    /// What the link in this message is for, when it has one.
+    #[must_use]
+    pub const fn link_kind(&self) -> Option<LinkKind> {
+        match self {
+            Self::VerifyEmail(_) | Self::VerifyNewEmail(_) => Some(LinkKind::VerifyEmail),
+            Self::ResetPassword(_) | Self::ResetPasswordByAdmin(_) | Self::Invitation(_) => {
+                Some(LinkKind::ResetPassword)
+            }
+            Self::AccountExists(_) | Self::PasswordChanged(_) | Self::EmailChanged(_) | Self::SessionReused { .. } => {
+                None
+            }
+        }
+    }
+
+    /// The message's kind and parameters, as the outbox stores them.
+    fn to_columns(&self) -> (String, String) {
+        // Serialising a closed enum of strings and numbers into a `Value` cannot fail.
+        let value = serde_json::to_value(self).unwrap_or_default();
+        (
+            value["kind"].as_str().unwrap_or_default().to_owned(),
+            value["parameters"].to_string(),
+        )
+    }
+
+    /// The message that [`message_row`] stored.
+    pub(super) fn from_columns(kind: &str, parameters: &str) -> Result<Self, serde_json::Error> {
+        let parameters: Value = serde_json::from_str(parameters)?;
+        serde_json::from_value(json!({ "kind": kind, "parameters": parameters }))
+    }
+}
+
+/// When something happened, and what is known of where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Circumstances {
+    #[serde(with = "unix_seconds")]
+    pub(super) at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) network: Option<IpAddr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) device: Option<String>,
+}
+
+impl Circumstances {
+    /// What happened at `at`, asked for from `address` by `user_agent`, which is kept as words only.
+    #[must_use]
+    pub fn new(at: Timestamp, address: Option<IpAddr>, user_agent: Option<&str>) -> Self {
+        Self {
+            at,
+            network: address,
+            device: user_agent.and_then(device_in_words),
+        }
+    }
+
+    /// What happened at `at` by the hand of an admin, of whom nothing more is told.
+    #[must_use]
+    pub const fn by_admin(at: Timestamp) -> Self {
+        Self {
+            at,
+            network: None,
+            device: None,
+        }
+    }
+}
+
+mod unix_seconds {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::clock::Timestamp;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it by reference")]
+    pub(super) fn serialize<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(moment.unix_seconds())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(deserializer).map(Timestamp::from_unix_seconds)
+    }
+}
+
+/// What a mailed link is for. A link of one kind is worth nothing as the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkKind {
+    /// Shows that the link's address is read by the account's owner.
+    VerifyEmail,
+    /// Lets its holder choose the account's password.
+    ResetPassword,
+}
+
+impl LinkKind {
+    /// The kind's name in the store.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify_email",
+            Self::ResetPassword => "reset_password",
+        }
+    }
+
+    /// The page that takes such a link.
+    pub(super) const fn path(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "/verify-email",
+            Self::ResetPassword => "/reset-password",
+        }
+    }
+}
+
+/// The outbox row that says `message` to `address`, due at once. To be written in the transaction of the change that it
+/// announces.
+#[must_use]
+pub fn message_row(message: &Message, user: Option<UserId>, address: &str, now: Timestamp) -> MessageRow {
+    let (kind, parameters) = message.to_columns();
+    MessageRow {
+        id: MessageId::new(now),
+        kind,
+        user_id: user,
+        address: address.to_owned(),
+        parameters,
+        state: MessageState::Waiting,
+        due_at: now,
+        attempts: 0,
+        last_error: None,
+        created_at: now,
+        finished_at: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told() -> Circumstances {
+        Circumstances::new(
+            Timestamp::from_unix_seconds(1_700_000_000),
+            Some("2001:db8::7".parse().unwrap()),
+            Some("curl/8.14.1"),
+        )
+    }
+
+    #[test]
+    fn what_is_stored_is_what_was_said() {
+        let messages = [
+            Message::VerifyEmail(told()),
+            Message::VerifyNewEmail(told()),
+            Message::ResetPassword(told()),
+            Message::ResetPasswordByAdmin(Circumstances::by_admin(told().at)),
+            Message::AccountExists(told()),
+            Message::PasswordChanged(told()),
+            Message::EmailChanged(told()),
+            Message::SessionReused {
+                session: Circumstances::new(told().at, None, None),
+                reuse: told(),
+            },
+            Message::Invitation(told()),
+        ];
+        for message in messages {
+            let row = message_row(&message, None, "ada@example.com", told().at);
+            assert_eq!(Message::from_columns(&row.kind, &row.parameters).unwrap(), message);
+        }
+    }
+
+    #[test]
+    fn a_row_holds_when_and_where_and_nothing_else() {
+        let row = message_row(&Message::ResetPassword(told()), None, "ada@example.com", told().at);
+        assert_eq!(row.kind, "reset_password");
+        let parameters: Value = serde_json::from_str(&row.parameters).unwrap();
+        assert_eq!(
+            parameters,
+            json!({ "at": 1_700_000_000, "network": "2001:db8::7", "device": "curl" })
+        );
+    }
+
+    #[test]
+    fn what_no_message_is_cannot_be_read() {
+        for (kind, parameters) in [
+            ("reset_password", "{}"),
+            ("reset_password", ""),
+            ("greeting", "{\"at\":0}"),
+        ] {
+            assert!(Message::from_columns(kind, parameters).is_err(), "{kind} {parameters}");
+        }
+    }
+}

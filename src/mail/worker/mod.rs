@@ -1,0 +1,360 @@
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
+
+use super::{
+    letter::Letter,
+    messages::{LinkKind, Message},
+    templates::{self, Link, Site},
+    transport::Transport,
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    config::PublicUrl,
+    store::{self, LinkTokenRow, MessageRow, MessageState, Store, UserRow},
+    token::LinkToken,
+};
+
+/// How often the outbox is looked at unasked: for what is due again, and for what another process has written.
+const POLL: Duration = Duration::from_secs(5);
+
+/// How long a claimed message is left to its worker. One that died in the middle gives its message back after this, so
+/// it must be longer than the slowest delivery: a message claimed a second time while the first is still under way
+/// would arrive twice.
+const LEASE: Duration = Duration::from_mins(5);
+
+/// How long after each failed delivery the next is tried: soon at first, since most faults pass in seconds, and for a
+/// day in all, since a mail server that somebody must repair is usually repaired by then.
+const DELAYS: [Duration; 10] = [
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_mins(2),
+    Duration::from_mins(10),
+    Duration::from_mins(30),
+    Duration::from_hours(1),
+    Duration::from_hours(2),
+    Duration::from_hours(4),
+    Duration::from_hours(8),
+    Duration::from_hours(8),
+];
+
+/// What letters are made of besides their messages.
+#[derive(Clone, Debug)]
+pub struct MailSettings {
+    /// Where links lead: never a request's Host, which its sender chooses.
+    pub public_url: PublicUrl,
+    /// The site's name, in subjects and texts.
+    pub site_name: String,
+    /// Who writes: an address, or a name and an address in angle brackets.
+    pub mail_from: String,
+    /// How long a link that resets a password is good.
+    pub reset_life: Duration,
+    /// How long a link that verifies an address, or an invitation, is good.
+    pub verify_life: Duration,
+}
+
+/// Tells the worker that the outbox has something. Clones wake the same worker; waking one that does not run is
+/// harmless.
+#[derive(Clone, Debug, Default)]
+pub struct Waker(Arc<Notify>);
+
+impl Waker {
+    /// Call after the transaction that wrote the message has committed.
+    pub fn wake(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// The task that empties the outbox.
+#[derive(Debug)]
+pub struct Worker {
+    stop: watch::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Starts the task, on the current runtime.
+    #[must_use]
+    pub fn start(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        waker: Waker,
+        transport: Transport,
+        settings: MailSettings,
+    ) -> Self {
+        let desk = Desk {
+            store,
+            clock,
+            transport,
+            settings,
+        };
+        let (stop, stopped) = watch::channel(());
+        Self {
+            stop,
+            task: tokio::spawn(desk.work(waker, stopped)),
+        }
+    }
+
+    /// Returns when the message in hand, if there is one, is done. What is still in the outbox stays there.
+    pub async fn stop(self) {
+        drop(self.stop);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the mail worker ended badly");
+        }
+    }
+}
+
+/// Where letters are written.
+struct Desk {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    transport: Transport,
+    settings: MailSettings,
+}
+
+/// What became of a message.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Sent,
+    Dropped(Reason),
+    Postponed,
+    Failed,
+}
+
+/// Why a message is not worth sending any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    NoAccount,
+    AccountDisabled,
+    AddressNotCurrent,
+    AlreadyVerified,
+    Outdone,
+}
+
+/// As an admin reads it in the list of messages.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoAccount => "there is no such account",
+            Self::AccountDisabled => "the account is disabled",
+            Self::AddressNotCurrent => "the account has another address now",
+            Self::AlreadyVerified => "the address is verified already",
+            Self::Outdone => "a later change has made it pointless",
+        })
+    }
+}
+
+impl Desk {
+    async fn work(self, waker: Waker, mut stopped: watch::Receiver<()>) {
+        loop {
+            // The channel is closed when the worker is to stop.
+            while stopped.has_changed().is_ok() && self.found_one().await {}
+            tokio::select! {
+                _ = stopped.changed() => return,
+                () = waker.0.notified() => {}
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+    }
+
+    /// Does the next message that is due; whether there was one.
+    async fn found_one(&self) -> bool {
+        match self.send_next().await {
+            Ok(outcome) => outcome.is_some(),
+            Err(error) => {
+                // A message that was in hand comes back when its lease ends.
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(error, "the outbox cannot be worked on");
+                false
+            }
+        }
+    }
+
+    async fn send_next(&self) -> Result<Option<Outcome>, store::Error> {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let Some(row) = tx.claim_message(now, now.plus(LEASE)).await? else {
+            return Ok(None);
+        };
+        tx.commit().await?;
+
+        let outcome = self.send(&row, now).await?;
+        tracing::info!(message = %row.id, kind = row.kind, ?outcome, "mail");
+        Ok(Some(outcome))
+    }
+
+    async fn send(&self, row: &MessageRow, now: Timestamp) -> Result<Outcome, store::Error> {
+        let message = match Message::from_columns(&row.kind, &row.parameters) {
+            Ok(message) => message,
+            // While a new version takes an old one's place, both may run: the other one knows this message.
+            Err(error) => {
+                return self
+                    .postpone(row, &format!("the message cannot be read: {error}"), now)
+                    .await;
+            }
+        };
+        let user = match row.user_id {
+            Some(user) => self.store.find_user(user).await?,
+            None => None,
+        };
+        if let Some(reason) = self.pointless(&message, row, user.as_ref()).await? {
+            self.finish(row, MessageState::Dropped, Some(&reason.to_string()), now)
+                .await?;
+            return Ok(Outcome::Dropped(reason));
+        }
+        let link = match (message.link_kind(), &user) {
+            (Some(kind), Some(user)) => Some(self.make_link(kind, &message, row, user, now).await?),
+            _ => None,
+        };
+        let site = Site {
+            name: &self.settings.site_name,
+            public_url: &self.settings.public_url,
+        };
+        let rendered = templates::render(&message, &site, link.as_ref());
+        let letter = match Letter::new(row.id, &self.settings.mail_from, &row.address, rendered, now) {
+            Ok(letter) => letter,
+            Err(error) => {
+                self.finish(row, MessageState::Failed, Some(&error.to_string()), now)
+                    .await?;
+                return Ok(Outcome::Failed);
+            }
+        };
+        match self.transport.deliver(&letter).await {
+            Ok(()) => {
+                self.finish(row, MessageState::Sent, None, self.clock.now()).await?;
+                Ok(Outcome::Sent)
+            }
+            Err(error) => self.postpone(row, &error.to_string(), self.clock.now()).await,
+        }
+    }
+
+    /// Why `message` has lost its point, if it has.
+    async fn pointless(
+        &self,
+        message: &Message,
+        row: &MessageRow,
+        user: Option<&UserRow>,
+    ) -> Result<Option<Reason>, store::Error> {
+        let Some(user) = user else {
+            return Ok(Some(Reason::NoAccount));
+        };
+        if let Some(reason) = judge(message, &row.address, user) {
+            return Ok(Some(reason));
+        }
+        let outdoing = outdone_by(message);
+        if outdoing.is_empty() {
+            return Ok(None);
+        }
+        let messages = self.store.list_messages_of(user.id).await?;
+        let outdone = messages
+            .iter()
+            .any(|later| later.id > row.id && outdoing.contains(&later.kind.as_str()));
+        Ok(outdone.then_some(Reason::Outdone))
+    }
+
+    /// Makes the link that `message` carries. It is made now, so that its life starts when the letter leaves, and so
+    /// that its secret exists nowhere but in the letter.
+    ///
+    /// Links that left earlier stay good: this may be the repetition of a letter that did arrive, and of two resets
+    /// asked for in impatience, the first to arrive is the one that is pressed. Using one ends the others.
+    async fn make_link(
+        &self,
+        kind: LinkKind,
+        message: &Message,
+        row: &MessageRow,
+        user: &UserRow,
+        now: Timestamp,
+    ) -> Result<Link, store::Error> {
+        let token = LinkToken::generate();
+        let life = match (kind, message) {
+            // Nobody waits at their mailbox for an invitation.
+            (LinkKind::VerifyEmail, _) | (_, Message::Invitation(_)) => self.settings.verify_life,
+            (LinkKind::ResetPassword, _) => self.settings.reset_life,
+        };
+        let mut tx = self.store.begin().await?;
+        tx.insert_link_token(&LinkTokenRow {
+            hash: token.hash().as_str().to_owned(),
+            kind: kind.as_str().to_owned(),
+            user_id: user.id,
+            email: row.address.clone(),
+            created_at: now,
+            expires_at: now.plus(life),
+        })
+        .await?;
+        tx.commit().await?;
+        let path = format!("{}?token={}", kind.path(), token.expose());
+        Ok(Link {
+            url: self.settings.public_url.link(&path),
+            life,
+        })
+    }
+
+    async fn finish(
+        &self,
+        row: &MessageRow,
+        state: MessageState,
+        error: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), store::Error> {
+        let mut tx = self.store.begin().await?;
+        if !tx.finish_message(row.id, state, error, now).await? {
+            tracing::warn!(message = %row.id, "mail took longer than its claim, and may arrive twice");
+        }
+        tx.commit().await
+    }
+
+    /// Tries again later, or gives up after the last time.
+    async fn postpone(&self, row: &MessageRow, error: &str, now: Timestamp) -> Result<Outcome, store::Error> {
+        // The attempt that has just failed is counted in.
+        let earlier = usize::try_from(row.attempts.saturating_sub(1)).unwrap_or(0);
+        let Some(delay) = DELAYS.get(earlier) else {
+            self.finish(row, MessageState::Failed, Some(error), now).await?;
+            return Ok(Outcome::Failed);
+        };
+        let mut tx = self.store.begin().await?;
+        tx.postpone_message(row.id, now.plus(*delay), Some(error)).await?;
+        tx.commit().await?;
+        Ok(Outcome::Postponed)
+    }
+}
+
+/// Why `message` to `address` has lost its point, as far as its user's row tells.
+///
+/// What only tells of something that happened is sent wherever it was addressed: it must reach the owner even if
+/// whoever did it has since changed the address too.
+fn judge(message: &Message, address: &str, user: &UserRow) -> Option<Reason> {
+    let current = user.email == address;
+    let disabled = user.disabled_at.is_some();
+    match message {
+        Message::PasswordChanged(_) | Message::EmailChanged(_) | Message::SessionReused { .. } => None,
+        Message::AccountExists(_) => (!current).then_some(Reason::AddressNotCurrent),
+        _ if disabled => Some(Reason::AccountDisabled),
+        Message::VerifyNewEmail(_) => current.then_some(Reason::AlreadyVerified),
+        _ if !current => Some(Reason::AddressNotCurrent),
+        Message::VerifyEmail(_) => user.email_verified_at.map(|_| Reason::AlreadyVerified),
+        Message::ResetPassword(_) | Message::ResetPasswordByAdmin(_) | Message::Invitation(_) => None,
+    }
+}
+
+/// The kinds of message that take the point from `message` when they were written after it.
+///
+/// A reset ends all links that were mailed before, and a changed password all wishes for another address; a message
+/// that still waited for its mail server then would otherwise bring a new one. Whoever got into an account and asked
+/// for its mail to go elsewhere must not get that link once the owner is back.
+const fn outdone_by(message: &Message) -> &'static [&'static str] {
+    match message {
+        Message::ResetPassword(_) | Message::ResetPasswordByAdmin(_) | Message::Invitation(_) => &["password_changed"],
+        Message::VerifyNewEmail(_) => &["verify_new_email", "email_changed", "password_changed"],
+        Message::VerifyEmail(_)
+        | Message::AccountExists(_)
+        | Message::PasswordChanged(_)
+        | Message::EmailChanged(_)
+        | Message::SessionReused { .. } => &[],
+    }
+}

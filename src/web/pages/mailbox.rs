@@ -1,0 +1,375 @@
+//! The built-in mailbox in a browser, for whoever runs Vestibule on their own machine.
+//!
+//! A letter holds a link that is as good as a password, so these routes exist only when mail goes to the mailbox, and
+//! answer only the machine itself (see [`is_local`]). To everybody else they are a path that does not exist.
+
+use std::net::SocketAddr;
+
+use axum::{
+    Json, Router,
+    extract::{ConnectInfo, FromRequestParts, Path},
+    http::{HeaderMap, HeaderName, Uri, header, request::Parts, uri::Authority},
+    response::{Html, IntoResponse, Response},
+    routing::{MethodRouter, get},
+};
+use leptos::prelude::*;
+use uuid::Uuid;
+
+use super::shell::{Shell, render};
+use crate::{
+    mail::{Delivered, Mailbox},
+    web::{AppState, problem::Problem},
+};
+
+pub(super) fn router() -> Router<AppState> {
+    let refusing = |route: MethodRouter<AppState>| route.fallback(refuse_method);
+    Router::new()
+        .route("/dev/mail", refusing(get(list_page)))
+        .route("/dev/mail.json", refusing(get(list_json)))
+        .route("/dev/mail/{id}", refusing(get(letter_page)))
+        .route("/dev/mail/{id}/html", refusing(get(letter_html)))
+}
+
+/// The mailbox, for a request that may see it. A handler that takes this cannot be reached by any other.
+struct LocalMailbox(Mailbox);
+
+impl FromRequestParts<AppState> for LocalMailbox {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let mailbox = state.mailbox.clone().ok_or_else(Problem::not_found)?;
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+        if is_local(peer, &parts.uri, &parts.headers) {
+            Ok(Self(mailbox))
+        } else {
+            Err(Problem::not_found())
+        }
+    }
+}
+
+/// Whether a request comes from this machine, and was meant for it.
+///
+/// The peer alone does not say so: a proxy on this machine passes on requests from anywhere, but adds forwarding
+/// headers or keeps the public Host; and a page on the internet whose name was made to resolve to 127.0.0.1 (DNS
+/// rebinding) sends the user's own browser, with that name as Host.
+fn is_local(peer: Option<SocketAddr>, uri: &Uri, headers: &HeaderMap) -> bool {
+    let from_here = peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()),
+        _ => None,
+    };
+    // A request line may name a host of its own, which then counts (RFC 9112 section 3.2.2).
+    let to_here = host.is_some_and(|host| is_loopback(&host)) && uri.authority().is_none_or(is_loopback);
+    from_here && to_here && !headers.keys().any(is_from_a_proxy)
+}
+
+fn is_loopback(authority: &Authority) -> bool {
+    let host = authority.host();
+    let address = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    let is_address = address
+        .parse::<std::net::IpAddr>()
+        .is_ok_and(|address| address.to_canonical().is_loopback());
+    // RFC 6761 section 6.3: browsers resolve `localhost` themselves.
+    (is_address || host.eq_ignore_ascii_case("localhost")) && !authority.as_str().contains('@')
+}
+
+/// Headers by which proxies say for whom they ask.
+fn is_from_a_proxy(name: &HeaderName) -> bool {
+    const NAMES: [&str; 8] = [
+        "forwarded",
+        "via",
+        "x-real-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "true-client-ip",
+        "cf-connecting-ip",
+        "x-original-host",
+    ];
+    name.as_str().starts_with("x-forwarded") || NAMES.contains(&name.as_str())
+}
+
+async fn refuse_method(_: LocalMailbox) -> Problem {
+    Problem::method_not_allowed()
+}
+
+async fn list_json(LocalMailbox(mailbox): LocalMailbox) -> Result<Response, Problem> {
+    let letters = mailbox.list().await.map_err(Problem::internal)?;
+    Ok(([NO_STORE], Json(letters)).into_response())
+}
+
+async fn list_page(LocalMailbox(mailbox): LocalMailbox) -> Result<Response, Problem> {
+    let letters = mailbox.list().await.map_err(Problem::internal)?;
+    Ok(page(render(|| view! { <MailboxPage letters/> })))
+}
+
+async fn letter_page(LocalMailbox(mailbox): LocalMailbox, Path(id): Path<String>) -> Result<Response, Problem> {
+    let letter = find(&mailbox, &id).await?;
+    Ok(page(render(|| view! { <LetterPage letter/> })))
+}
+
+/// The HTML part alone, for the frame in its page.
+async fn letter_html(LocalMailbox(mailbox): LocalMailbox, Path(id): Path<String>) -> Result<Response, Problem> {
+    let letter = find(&mailbox, &id).await?;
+    // A link in a frame opens in the frame, where the site's own pages refuse to be shown.
+    let html = letter.html.replacen("<head>", "<head><base target=\"_top\">", 1);
+    Ok(([NO_STORE, LETTER_POLICY], Html(html)).into_response())
+}
+
+async fn find(mailbox: &Mailbox, id: &str) -> Result<Delivered, Problem> {
+    let id: Uuid = id.parse().map_err(|_| Problem::not_found())?;
+    mailbox
+        .find(id)
+        .await
+        .map_err(Problem::internal)?
+        .ok_or_else(Problem::not_found)
+}
+
+const NO_STORE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
+
+/// The pages load their style sheet and the frame, and nothing else.
+const PAGE_POLICY: (HeaderName, &str) = (
+    header::CONTENT_SECURITY_POLICY,
+    "default-src 'none'; style-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'",
+);
+
+/// A letter loads nothing, runs nothing, and is of no origin; a pressed link may leave for its page.
+const LETTER_POLICY: (HeaderName, &str) = (
+    header::CONTENT_SECURITY_POLICY,
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'self'; \
+     sandbox allow-top-navigation-by-user-activation",
+);
+
+fn page(html: String) -> Response {
+    ([NO_STORE, PAGE_POLICY], Html(html)).into_response()
+}
+
+/// All letters, newest first.
+#[component]
+fn MailboxPage(letters: Vec<Delivered>) -> impl IntoView {
+    let empty = letters.is_empty();
+    let items = letters
+        .into_iter()
+        .map(|letter| {
+            let path = format!("/dev/mail/{}", letter.id);
+            view! {
+                <li>
+                    <a href=path>{letter.subject}</a>
+                    <span class="dim">{format!("To {}, {}", letter.to, letter.created_at)}</span>
+                </li>
+            }
+        })
+        .collect_view();
+    view! {
+        <Shell title=String::from("Mailbox")>
+            <h1>"Mailbox"</h1>
+            <p class="dim">
+                "No mail server is set, so mail stays on this machine. Only this machine can see it here."
+            </p>
+            {empty.then(|| view! { <p>"There is no mail yet."</p> })}
+            <ol class="letters">{items}</ol>
+        </Shell>
+    }
+}
+
+/// One letter: its HTML part as a mail program would show it, and its text part.
+#[component]
+fn LetterPage(letter: Delivered) -> impl IntoView {
+    let frame = format!("/dev/mail/{}/html", letter.id);
+    let lines = letter
+        .text
+        .lines()
+        .map(|line| view! { <Line text=line.to_owned()/> })
+        .collect_view();
+    view! {
+        <Shell title=letter.subject.clone()>
+            <p><a href="/dev/mail">"All mail"</a></p>
+            <h1>{letter.subject.clone()}</h1>
+            <dl>
+                <dt>"To"</dt>
+                <dd>{letter.to}</dd>
+                <dt>"Delivered"</dt>
+                <dd>{letter.created_at}</dd>
+            </dl>
+            <h2>"As HTML"</h2>
+            <iframe src=frame title="The letter as HTML" sandbox="allow-top-navigation-by-user-activation"></iframe>
+            <h2>"As text"</h2>
+            <pre>{lines}</pre>
+        </Shell>
+    }
+}
+
+/// A line of the text part. A link stands on a line of its own.
+#[component]
+fn Line(text: String) -> impl IntoView {
+    let is_link = text.starts_with("https://") || text.starts_with("http://");
+    if is_link {
+        let href = text.clone();
+        view! { <a href=href>{text}</a>"\n" }.into_any()
+    } else {
+        format!("{text}\n").into_any()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderValue, Request};
+
+    use super::*;
+
+    /// What [`is_local`] says to a request from `peer`.
+    fn judge(peer: &str, uri: &str, headers: &[(&'static str, &'static str)]) -> bool {
+        let mut request = Request::builder().uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, HeaderValue::from_static(value));
+        }
+        let request = request.body(()).unwrap();
+        is_local(peer.parse().ok(), request.uri(), request.headers())
+    }
+
+    #[test]
+    fn the_machine_itself_may_look() {
+        let hosts = [
+            "localhost:8000",
+            "LOCALHOST",
+            "127.0.0.1:8000",
+            "127.1.2.3",
+            "[::1]:8000",
+            "[::1]",
+        ];
+        for peer in ["127.0.0.1:5000", "[::1]:5000", "[::ffff:127.0.0.1]:5000"] {
+            for host in hosts {
+                assert!(judge(peer, "/dev/mail", &[("host", host)]), "{peer} {host}");
+            }
+        }
+        assert!(judge(
+            "127.0.0.1:5000",
+            "http://localhost:8000/dev/mail",
+            &[("host", "localhost:8000")]
+        ));
+    }
+
+    #[test]
+    fn another_machine_may_not() {
+        for peer in [
+            "192.0.2.7:5000",
+            "[2001:db8::7]:5000",
+            "10.0.0.1:5000",
+            "[::ffff:192.0.2.7]:5000",
+            "unknown",
+        ] {
+            assert!(!judge(peer, "/dev/mail", &[("host", "localhost")]), "{peer}");
+        }
+    }
+
+    #[test]
+    fn another_name_for_this_machine_will_not_do() {
+        let hosts = [
+            "auth.example.com",
+            "localhost.example.com",
+            "127.0.0.1.example.com",
+            "192.0.2.7",
+            "0.0.0.0:8000",
+            "[::]:8000",
+            "",
+            "localhost, localhost",
+            "localhost@example.com",
+            "example.com@localhost",
+        ];
+        for host in hosts {
+            assert!(!judge("127.0.0.1:5000", "/dev/mail", &[("host", host)]), "{host}");
+        }
+        assert!(!judge("127.0.0.1:5000", "/dev/mail", &[]));
+        assert!(!judge(
+            "127.0.0.1:5000",
+            "/dev/mail",
+            &[("host", "localhost"), ("host", "localhost")]
+        ));
+        assert!(!judge(
+            "127.0.0.1:5000",
+            "http://auth.example.com/dev/mail",
+            &[("host", "localhost")]
+        ));
+    }
+
+    #[test]
+    fn what_came_through_a_proxy_is_not_from_here() {
+        let headers = [
+            "forwarded",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-forwarded-proto",
+            "x-forwarded-anything",
+            "x-real-ip",
+            "via",
+            "cf-connecting-ip",
+        ];
+        for name in headers {
+            assert!(
+                !judge(
+                    "127.0.0.1:5000",
+                    "/dev/mail",
+                    &[("host", "localhost"), (name, "127.0.0.1")]
+                ),
+                "{name}"
+            );
+        }
+    }
+
+    fn letter() -> Delivered {
+        Delivered {
+            id: Uuid::nil(),
+            to: String::from("<zoë>@example.com"),
+            subject: String::from("<script>alert(1)</script>"),
+            text: String::from("Open:\nhttps://example.com/?token=x&y=\"z\"\n\n<b>bold</b>\n"),
+            html: String::from("<p>unused</p>"),
+            created_at: String::from("2023-11-14T22:13:20Z"),
+        }
+    }
+
+    #[test]
+    fn the_list_shows_letters_as_text() {
+        let html = render(|| view! { <MailboxPage letters=vec![letter()]/> });
+        assert!(html.starts_with("<!DOCTYPE html><html lang=\"en\">"), "{html}");
+        assert!(
+            html.contains("href=\"/dev/mail/00000000-0000-0000-0000-000000000000\""),
+            "{html}"
+        );
+        assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{html}");
+        assert!(
+            html.contains("To &lt;zoë&gt;@example.com, 2023-11-14T22:13:20Z"),
+            "{html}"
+        );
+        assert!(!html.contains("<script"), "{html}");
+        assert!(!html.contains("There is no mail yet"), "{html}");
+    }
+
+    #[test]
+    fn an_empty_mailbox_says_so() {
+        let html = render(|| view! { <MailboxPage letters=Vec::new()/> });
+        assert!(html.contains("There is no mail yet"), "{html}");
+    }
+
+    #[test]
+    fn a_letters_page_has_its_link_and_frames_its_html() {
+        let html = render(|| view! { <LetterPage letter=letter()/> });
+        assert!(
+            html.contains("<a href=\"https://example.com/?token=x&amp;y=&quot;z&quot;\">"),
+            "{html}"
+        );
+        assert!(
+            html.contains("src=\"/dev/mail/00000000-0000-0000-0000-000000000000/html\""),
+            "{html}"
+        );
+        assert!(
+            html.contains("sandbox=\"allow-top-navigation-by-user-activation\""),
+            "{html}"
+        );
+        assert!(html.contains("&lt;b&gt;bold&lt;/b&gt;"), "{html}");
+        assert!(!html.contains("<script") && !html.contains("<b>"), "{html}");
+    }
+}
