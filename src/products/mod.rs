@@ -1,1 +1,240 @@
+//! The worked example of a protected resource, laid out as an application's own would be: what may be done with it here,
+//! how that is spoken over HTTP in `api`, its rows in the store. Any signed-in user reads; the owner or an admin changes.
 
+pub(crate) mod api;
+
+use std::sync::Arc;
+
+use crate::{
+    auth::{Error, Faults, FieldError, Identity, Page, PageSize, parse_cursor},
+    clock::{Clock, Timestamp},
+    id::{ProductId, UserId},
+    store::{ProductFilter, ProductRow, Store, Tx},
+};
+
+const NAME_MAX_CHARS: usize = 100;
+const DESCRIPTION_MAX_CHARS: usize = 2000;
+
+/// A product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Product {
+    /// Its id.
+    pub id: ProductId,
+    /// What it is called.
+    pub name: String,
+    /// What it is.
+    pub description: Option<String>,
+    /// Whose it is.
+    pub owner_id: UserId,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl From<ProductRow> for Product {
+    fn from(row: ProductRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            description: row.description,
+            owner_id: row.owner_id,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// A product to add.
+#[derive(Clone, Debug)]
+pub struct NewProduct {
+    /// What it is called.
+    pub name: String,
+    /// What it is, if there is more to say.
+    pub description: Option<String>,
+}
+
+/// What to change: untouched when `None`; a description is cleared by `Some(None)`.
+#[derive(Clone, Debug, Default)]
+pub struct ProductChange {
+    /// What it is called.
+    pub name: Option<String>,
+    /// What it is.
+    pub description: Option<Option<String>>,
+}
+
+/// Which products to list.
+#[derive(Clone, Debug, Default)]
+pub struct ProductQuery {
+    /// Only the caller's own.
+    pub own: bool,
+    /// How many at most: 1 to 200, 50 when not said.
+    pub limit: Option<u32>,
+    /// Where the last page ended.
+    pub cursor: Option<String>,
+}
+
+/// The operations. Cheap to clone: clones share everything.
+#[derive(Clone, Debug)]
+pub struct Products {
+    store: Store,
+    clock: Arc<dyn Clock>,
+}
+
+impl Products {
+    /// The operations on the products in `store`.
+    #[must_use]
+    pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock }
+    }
+
+    /// The products, oldest first.
+    pub async fn list(&self, identity: &Identity, query: ProductQuery) -> Result<Page<Product>, Error> {
+        let mut faults = Faults::default();
+        let size = faults.take(PageSize::parse(query.limit));
+        let after = faults.take(parse_cursor::<ProductId>(query.cursor.as_deref()));
+        let (Some(size), Some(after)) = (size, after) else {
+            return Err(faults.into_error());
+        };
+        let owner = query.own.then_some(identity.user.id);
+        let rows = self
+            .store
+            .list_products(&ProductFilter {
+                owner,
+                after,
+                limit: size.rows(),
+            })
+            .await?;
+        Ok(size.cut(rows, |row: &ProductRow| row.id.to_string()))
+    }
+
+    /// One product, for any signed-in user.
+    pub async fn show(&self, _: &Identity, id: ProductId) -> Result<Product, Error> {
+        Ok(self.store.find_product(id).await?.ok_or(Error::NotFound)?.into())
+    }
+
+    /// Adds a product, which is the caller's.
+    pub async fn create(&self, identity: &Identity, new: NewProduct) -> Result<Product, Error> {
+        let mut faults = Faults::default();
+        let name = faults.take(parse_name(&new.name));
+        let description = faults.take(parse_description(new.description.as_deref()));
+        let (Some(name), Some(description)) = (name, description) else {
+            return Err(faults.into_error());
+        };
+        let now = self.clock.now();
+        let owner_id = identity.user.id;
+        let row = ProductRow {
+            id: ProductId::new(now),
+            name,
+            description,
+            owner_id,
+            created_at: now,
+            updated_at: now,
+        };
+        let mut tx = self.store.begin().await?;
+        // The account may be deleted since the request came in, and its products with it.
+        tx.find_user(owner_id).await?.ok_or(Error::SessionEnded)?;
+        tx.insert_product(&row).await?;
+        tx.commit().await?;
+        Ok(row.into())
+    }
+
+    /// Changes a product of the caller's, or anybody's if the caller is an admin.
+    pub async fn update(&self, identity: &Identity, id: ProductId, change: ProductChange) -> Result<Product, Error> {
+        let mut faults = Faults::default();
+        let name = faults.take(change.name.as_deref().map(parse_name).transpose());
+        let description = change.description.map(|text| parse_description(text.as_deref()));
+        let description = faults.take(description.transpose());
+        let (Some(name), Some(description)) = (name, description) else {
+            return Err(faults.into_error());
+        };
+        let mut product = self.changeable(identity, id).await?;
+        product.name = name.unwrap_or(product.name);
+        product.description = description.unwrap_or(product.description);
+        product.updated_at = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        write(&mut tx, &product).await?;
+        tx.commit().await?;
+        Ok(product)
+    }
+
+    /// Deletes a product of the caller's, or anybody's if the caller is an admin.
+    pub async fn delete(&self, identity: &Identity, id: ProductId) -> Result<(), Error> {
+        self.changeable(identity, id).await?;
+        let mut tx = self.store.begin().await?;
+        if !tx.delete_product(id).await? {
+            return Err(Error::NotFound);
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// A product never changes hands, so that whose it is can be asked before its row is held.
+    async fn changeable(&self, identity: &Identity, id: ProductId) -> Result<Product, Error> {
+        let product = self.show(identity, id).await?;
+        let allowed = product.owner_id == identity.user.id || identity.user.is_admin();
+        if allowed { Ok(product) } else { Err(Error::Forbidden) }
+    }
+}
+
+async fn write(tx: &mut Tx, product: &Product) -> Result<(), Error> {
+    let Product {
+        id,
+        name,
+        description,
+        updated_at,
+        ..
+    } = product;
+    if tx
+        .update_product(*id, name, description.as_deref(), *updated_at)
+        .await?
+    {
+        Ok(())
+    } else {
+        Err(Error::NotFound)
+    }
+}
+
+fn parse_name(text: &str) -> Result<String, FieldError> {
+    let name = text.trim();
+    let length = name.chars().count();
+    if length == 0 || length > NAME_MAX_CHARS || name.chars().any(char::is_control) {
+        let rule = format!("A name is 1 to {NAME_MAX_CHARS} characters, without control characters");
+        return Err(FieldError::new("name", "invalid_name", rule));
+    }
+    Ok(name.to_owned())
+}
+
+/// Lines are a description's to have; blank means none.
+fn parse_description(text: Option<&str>) -> Result<Option<String>, FieldError> {
+    let description = text.unwrap_or_default().trim();
+    let is_refused = |char: char| char.is_control() && !matches!(char, '\n' | '\r' | '\t');
+    if description.chars().count() > DESCRIPTION_MAX_CHARS || description.chars().any(is_refused) {
+        let rule = format!("A description is at most {DESCRIPTION_MAX_CHARS} characters, without control characters");
+        return Err(FieldError::new("description", "invalid_description", rule));
+    }
+    Ok((!description.is_empty()).then(|| description.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_something_and_no_controls() {
+        assert_eq!(parse_name(" Lamp 💡 ").unwrap(), "Lamp 💡");
+        for text in ["", "  ", "a\0b", "a\nb", &"é".repeat(101)] {
+            assert!(parse_name(text).is_err(), "{text:?}");
+        }
+        assert!(parse_name(&"é".repeat(100)).is_ok());
+    }
+
+    #[test]
+    fn a_description_may_have_lines_or_be_missing() {
+        assert_eq!(parse_description(Some("a\nb")).unwrap().as_deref(), Some("a\nb"));
+        assert_eq!(parse_description(Some("  ")).unwrap(), None);
+        assert_eq!(parse_description(None).unwrap(), None);
+        for text in ["a\0b", "a\u{7f}", &"a".repeat(2001)] {
+            assert!(parse_description(Some(text)).is_err());
+        }
+    }
+}

@@ -1,1 +1,219 @@
+//! The JSON API: one handler per operation, which parses, calls the domain once, and translates what came of it.
 
+mod aliases;
+mod audit;
+mod csp_report;
+mod docs;
+mod forward;
+mod health;
+mod jwks;
+mod login;
+mod logout;
+mod mail;
+mod me;
+pub(crate) mod openapi;
+mod password_strength;
+mod refresh;
+mod register;
+mod reset;
+mod sessions;
+mod users;
+mod verify;
+pub(crate) mod wire;
+
+use aide::{
+    axum::{ApiRouter, routing::ApiMethodRouter},
+    generate,
+    transform::TransformPathItem,
+};
+use axum::{Extension, Router, body::Bytes, response::Response};
+
+use self::{
+    aliases::{ALIASES, Alias, PRODUCT_ALIASES},
+    wire::{Paged, UserResponse},
+};
+use super::{AppState, problem::Problem};
+use crate::{
+    auth::Page,
+    products::api::{self as products, ProductResponse},
+};
+
+type Route = fn() -> ApiMethodRouter<AppState>;
+
+const CANONICAL: [(&str, Route); 35] = [
+    ("/api/auth/register", register::route),
+    ("/api/auth/login", login::route),
+    ("/api/auth/refresh", refresh::route),
+    ("/api/auth/logout", logout::route),
+    ("/api/auth/me", me::show_route),
+    ("/api/auth/me", me::update_route),
+    ("/api/auth/me", me::delete_route),
+    ("/api/auth/me/export", me::export_route),
+    ("/api/auth/me/password", me::password_route),
+    ("/api/auth/me/email", me::email_route),
+    ("/api/auth/sessions", sessions::list_route),
+    ("/api/auth/sessions", sessions::end_others_route),
+    ("/api/auth/sessions/{id}", sessions::end_route),
+    ("/api/auth/forgot-password", reset::request_route),
+    ("/api/auth/reset-password", reset::finish_route),
+    ("/api/auth/verify-email", verify::verify_route),
+    ("/api/auth/resend-verification", verify::resend_route),
+    ("/api/auth/password-strength", password_strength::route),
+    ("/api/auth/forward", forward::route),
+    ("/api/users", users::list_route::<Paged<UserResponse>>),
+    ("/api/users/{id}", users::show_route),
+    ("/api/users/{id}", users::update_route),
+    ("/api/users/{id}", users::delete_route),
+    ("/api/users/{id}/logout", users::logout_route),
+    ("/api/users/{id}/reset-password", users::reset_route),
+    ("/api/audit", audit::route),
+    ("/api/mail", mail::list_route),
+    ("/api/mail/{id}/resend", mail::resend_route),
+    ("/api/csp-report", csp_report::route),
+    ("/.well-known/jwks.json", jwks::route),
+    ("/openapi.json", docs::openapi_route),
+    ("/docs", docs::swagger_route),
+    ("/redoc", docs::redoc_route),
+    ("/health/live", health::live_route),
+    ("/health/ready", health::ready_route),
+];
+
+const PRODUCTS: [(&str, Route); 5] = [
+    ("/api/products", products::list_route::<Paged<ProductResponse>>),
+    ("/api/products", products::create_route),
+    ("/api/products/{id}", products::show_route),
+    ("/api/products/{id}", products::update_route),
+    ("/api/products/{id}", products::delete_route),
+];
+
+/// The OpenAPI document as it is served.
+#[derive(Clone, Debug)]
+struct Document(Bytes);
+
+/// All routes of the API, and the document that describes them.
+pub(super) fn router(state: &AppState) -> Router<AppState> {
+    let (router, document) = describe(state.products.is_some(), state.site.cookies.access_name());
+    router.layer(Extension(Document(document.to_string().into())))
+}
+
+/// The OpenAPI document; with `products`, the worked example's routes are in it.
+pub(super) fn document(products: bool, access_cookie: &str) -> serde_json::Value {
+    describe(products, access_cookie).1
+}
+
+/// Builds routes and document together, so that neither can say what the other does not.
+fn describe(products: bool, access_cookie: &str) -> (Router<AppState>, serde_json::Value) {
+    generate::infer_responses(false);
+    let mut routes = ApiRouter::new();
+    for (path, route) in CANONICAL.iter().chain(PRODUCTS.iter().filter(|_| products)) {
+        routes = routes.api_route_with(path, route(), completed);
+    }
+    for alias in ALIASES.iter().chain(PRODUCT_ALIASES.iter().filter(|_| products)) {
+        routes = routes.api_route_with(alias.path, (alias.route)(), |item| renamed(completed(item), alias));
+    }
+    let mut api = openapi::blank();
+    let served = routes.finish_api(&mut api);
+    (served, openapi::finish(&api, access_cookie))
+}
+
+fn completed(mut item: TransformPathItem<'_>) -> TransformPathItem<'_> {
+    openapi::complete(item.inner_mut());
+    item
+}
+
+fn renamed<'t>(mut item: TransformPathItem<'t>, alias: &Alias) -> TransformPathItem<'t> {
+    openapi::rename(item.inner_mut(), alias);
+    item
+}
+
+/// Gives each refusal the form that OAuth2's clients expect of a token endpoint.
+async fn at_token_endpoint(mut response: Response) -> Response {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        response.extensions_mut().insert(problem.at_token_endpoint());
+    }
+    response
+}
+
+/// A page of the domain's things as a page of the wire's.
+pub(crate) fn translate<T, R: From<T>>(page: Page<T>) -> Page<R> {
+    Page {
+        items: page.items.into_iter().map(R::from).collect(),
+        next_cursor: page.next_cursor,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn operations(document: &Value) -> Vec<(String, Value)> {
+        let paths = document["paths"].as_object().unwrap();
+        let of_path = |(path, item): (&String, &Value)| {
+            let item = item.as_object().unwrap();
+            item.iter()
+                .map(|(method, operation)| (format!("{method} {path}"), operation.clone()))
+                .collect::<Vec<_>>()
+        };
+        paths.iter().flat_map(of_path).collect()
+    }
+
+    #[test]
+    fn every_route_is_described_and_every_operation_has_a_name_of_its_own() {
+        let document = document(true, "access_token");
+        let operations = operations(&document);
+        assert_eq!(
+            operations.len(),
+            CANONICAL.len() + PRODUCTS.len() + ALIASES.len() + PRODUCT_ALIASES.len()
+        );
+        let ids: HashSet<&str> = operations
+            .iter()
+            .map(|(_, operation)| operation["operationId"].as_str().unwrap())
+            .collect();
+        assert_eq!(ids.len(), operations.len());
+        for (name, operation) in &operations {
+            assert!(operation["summary"].is_string(), "{name}");
+            assert!(operation["security"].is_array(), "{name}");
+            assert!(!operation["tags"].as_array().unwrap().is_empty(), "{name}");
+            let answers = operation["responses"].as_object().unwrap();
+            assert!(answers.keys().any(|status| status.starts_with('2')), "{name}");
+            assert!(answers.contains_key("500"), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let document = document(true, "access_token");
+        let text = document.to_string();
+        for reference in text.split("\"$ref\":\"#").skip(1) {
+            let pointer = reference.split('"').next().unwrap();
+            assert!(document.pointer(pointer).is_some(), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn without_products_nothing_speaks_of_them() {
+        let document = document(false, "access_token");
+        assert!(
+            !operations(&document)
+                .iter()
+                .any(|(name, _)| name.contains("product") || name.contains("items"))
+        );
+        assert!(document["components"]["schemas"].get("Product").is_none());
+    }
+
+    #[test]
+    fn an_alias_is_described_as_the_operation_that_it_is() {
+        let document = document(true, "access_token");
+        let (canonical, alias) = (
+            &document["paths"]["/api/auth/login"]["post"],
+            &document["paths"]["/token"]["post"],
+        );
+        assert_eq!(canonical["requestBody"], alias["requestBody"]);
+        assert_eq!(canonical["responses"], alias["responses"]);
+        assert_eq!(alias["operationId"], "login_at_token");
+    }
+}

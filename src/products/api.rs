@@ -1,0 +1,237 @@
+//! `/api/products`: wire types and handlers.
+
+use aide::{
+    OperationInput,
+    axum::routing::{ApiMethodRouter, delete_with, get_with, patch_with, post_with},
+};
+use axum::{
+    Json,
+    extract::FromRequestParts,
+    http::{Uri, request::Parts},
+    response::NoContent,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{NewProduct, Product, ProductChange, ProductQuery, Products};
+use crate::{
+    auth,
+    clock::Timestamp,
+    id::{ProductId, UserId},
+    web::{
+        AppState,
+        api::{
+            openapi::{PRODUCTS, answers, for_users, named, refuses},
+            translate,
+            wire::{Created, DateTime, Listing, PageQuery, present},
+        },
+        identity::SignedInUser,
+        params::{PathId, Query},
+        payload::Payload,
+        problem::Problem,
+    },
+};
+
+/// A product.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Product")]
+pub(crate) struct ProductResponse {
+    #[schemars(with = "Uuid")]
+    id: ProductId,
+    #[schemars(example = &"Desk lamp")]
+    name: String,
+    #[schemars(example = &"Brass, with a green shade")]
+    description: Option<String>,
+    #[schemars(with = "Uuid")]
+    owner_id: UserId,
+    #[schemars(with = "DateTime")]
+    created_at: Timestamp,
+    #[schemars(with = "DateTime")]
+    updated_at: Timestamp,
+}
+
+impl From<Product> for ProductResponse {
+    fn from(product: Product) -> Self {
+        Self {
+            id: product.id,
+            name: product.name,
+            description: product.description,
+            owner_id: product.owner_id,
+            created_at: product.created_at,
+            updated_at: product.updated_at,
+        }
+    }
+}
+
+/// A product to add.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct CreateProductRequest {
+    /// 1 to 100 characters.
+    #[schemars(example = &"Desk lamp")]
+    name: String,
+    /// At most 2000 characters.
+    #[serde(default)]
+    #[schemars(example = &"Brass, with a green shade")]
+    description: Option<String>,
+}
+
+/// What to change; a field that is left out stays, `null` clears the description.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct UpdateProductRequest {
+    #[serde(default)]
+    #[schemars(example = &"Desk lamp")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<String>", example = &"Brass, with a green shade")]
+    description: Option<Option<String>>,
+}
+
+/// The operations, where they are served at all.
+impl FromRequestParts<AppState> for Products {
+    type Rejection = Problem;
+
+    async fn from_request_parts(_: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        state.products.clone().ok_or_else(Problem::not_found)
+    }
+}
+
+impl OperationInput for Products {}
+
+pub(crate) fn list_route<L: Listing<ProductResponse> + 'static>() -> ApiMethodRouter<AppState> {
+    get_with(list::<L>, |docs| {
+        docs.with(named("listProducts", PRODUCTS, "All products"))
+            .description("Oldest first.")
+            .with(for_users)
+            .with(answers::<200, L>("A page of products."))
+    })
+}
+
+async fn list<L: Listing<ProductResponse>>(
+    products: Products,
+    SignedInUser(identity): SignedInUser,
+    uri: Uri,
+    Query(PageQuery { limit, cursor }): Query<PageQuery>,
+) -> Result<L, Problem> {
+    let page = products
+        .list(
+            &identity,
+            ProductQuery {
+                own: false,
+                limit,
+                cursor,
+            },
+        )
+        .await?;
+    Ok(L::of(translate(page), &uri))
+}
+
+pub(crate) fn list_own_route<L: Listing<ProductResponse> + 'static>() -> ApiMethodRouter<AppState> {
+    get_with(list_own::<L>, |docs| {
+        docs.with(named("listOwnProducts", PRODUCTS, "My products"))
+            .with(for_users)
+            .with(answers::<200, L>("A page of the caller's products."))
+    })
+}
+
+async fn list_own<L: Listing<ProductResponse>>(
+    products: Products,
+    SignedInUser(identity): SignedInUser,
+    uri: Uri,
+    Query(PageQuery { limit, cursor }): Query<PageQuery>,
+) -> Result<L, Problem> {
+    let page = products
+        .list(
+            &identity,
+            ProductQuery {
+                own: true,
+                limit,
+                cursor,
+            },
+        )
+        .await?;
+    Ok(L::of(translate(page), &uri))
+}
+
+pub(crate) fn create_route() -> ApiMethodRouter<AppState> {
+    post_with(create, |docs| {
+        docs.with(named("createProduct", PRODUCTS, "Add a product"))
+            .description("It is the caller's.")
+            .with(for_users)
+            .with(answers::<201, Created<ProductResponse>>("The new product."))
+    })
+}
+
+async fn create(
+    products: Products,
+    SignedInUser(identity): SignedInUser,
+    Payload(request): Payload<CreateProductRequest>,
+) -> Result<Created<ProductResponse>, Problem> {
+    let new = NewProduct {
+        name: request.name,
+        description: request.description,
+    };
+    let product = products.create(&identity, new).await?;
+    Ok(Created(product.into()))
+}
+
+pub(crate) fn show_route() -> ApiMethodRouter<AppState> {
+    get_with(show, |docs| {
+        docs.with(named("showProduct", PRODUCTS, "One product"))
+            .with(for_users)
+            .with(answers::<200, Json<ProductResponse>>("The product."))
+            .with(refuses([auth::Error::NotFound]))
+    })
+}
+
+async fn show(
+    products: Products,
+    SignedInUser(identity): SignedInUser,
+    PathId(id): PathId<ProductId>,
+) -> Result<Json<ProductResponse>, Problem> {
+    let product = products.show(&identity, id).await?;
+    Ok(Json(product.into()))
+}
+
+pub(crate) fn update_route() -> ApiMethodRouter<AppState> {
+    patch_with(update, |docs| {
+        docs.with(named("updateProduct", PRODUCTS, "Change a product"))
+            .description("For its owner and for admins.")
+            .with(for_users)
+            .with(answers::<200, Json<ProductResponse>>("The product as it is now."))
+            .with(refuses([auth::Error::NotFound, auth::Error::Forbidden]))
+    })
+}
+
+async fn update(
+    products: Products,
+    SignedInUser(identity): SignedInUser,
+    PathId(id): PathId<ProductId>,
+    Payload(request): Payload<UpdateProductRequest>,
+) -> Result<Json<ProductResponse>, Problem> {
+    let change = ProductChange {
+        name: request.name,
+        description: request.description,
+    };
+    let product = products.update(&identity, id, change).await?;
+    Ok(Json(product.into()))
+}
+
+pub(crate) fn delete_route() -> ApiMethodRouter<AppState> {
+    delete_with(delete, |docs| {
+        docs.with(named("deleteProduct", PRODUCTS, "Delete a product"))
+            .description("For its owner and for admins.")
+            .with(for_users)
+            .with(answers::<204, NoContent>("The product is gone."))
+            .with(refuses([auth::Error::NotFound, auth::Error::Forbidden]))
+    })
+}
+
+async fn delete(
+    products: Products,
+    SignedInUser(identity): SignedInUser,
+    PathId(id): PathId<ProductId>,
+) -> Result<NoContent, Problem> {
+    products.delete(&identity, id).await?;
+    Ok(NoContent)
+}

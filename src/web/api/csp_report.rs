@@ -1,0 +1,152 @@
+//! `POST /api/csp-report`
+
+use aide::axum::routing::{ApiMethodRouter, post_with};
+use axum::{extract::Request, http::header, response::NoContent};
+use serde_json::Value;
+use url::Url;
+
+use super::openapi::{SERVICES, answers, for_anyone, named};
+use crate::web::{AppState, payload::read_body, problem::Problem};
+
+/// What browsers send by `report-uri`, and by `report-to` (Reporting API).
+const MEDIA_TYPES: [&str; 3] = ["application/csp-report", "application/reports+json", "application/json"];
+
+/// One request cannot fill the log.
+const MAX_REPORTS: usize = 10;
+const MAX_WORD_CHARS: usize = 100;
+
+pub(super) fn route() -> ApiMethodRouter<AppState> {
+    post_with(csp_report, |docs| {
+        docs.with(named(
+            "cspReport",
+            SERVICES,
+            "Report a violation of the content security policy",
+        ))
+        .description("Sent by browsers, as `application/csp-report` or `application/reports+json`.")
+        .with(for_anyone)
+        .with(answers::<204, NoContent>("Noted."))
+    })
+}
+
+async fn csp_report(request: Request) -> Result<NoContent, Problem> {
+    let content_type = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = content_type
+        .and_then(|text| text.split(';').next())
+        .unwrap_or_default()
+        .trim();
+    if !MEDIA_TYPES.iter().any(|known| known.eq_ignore_ascii_case(essence)) {
+        return Err(Problem::unsupported_media_type("application/csp-report"));
+    }
+    let body = read_body(request.into_body()).await?;
+    let report = serde_json::from_slice(&body)
+        .map_err(|_| Problem::malformed("malformed_json", "The body is not valid JSON"))?;
+    for violation in violations(&report) {
+        tracing::warn!(
+            directive = violation.directive,
+            blocked = violation.blocked,
+            document = violation.document,
+            "content security policy violated"
+        );
+    }
+    Ok(NoContent)
+}
+
+/// What the log keeps of a report: where, what, and by which rule. A stranger wrote it, and a page's address may hold a
+/// link token, so that nothing is kept of an address but its origin and path.
+#[derive(Debug, PartialEq, Eq)]
+struct Violation {
+    directive: String,
+    blocked: String,
+    document: String,
+}
+
+fn violations(report: &Value) -> Vec<Violation> {
+    let many = report
+        .as_array()
+        .map_or(&[] as &[Value], Vec::as_slice)
+        .iter()
+        .filter_map(|entry| entry.get("body"));
+    let one = report.get("csp-report");
+    many.chain(one)
+        .filter(|body| body.is_object())
+        .take(MAX_REPORTS)
+        .map(violation)
+        .collect()
+}
+
+fn violation(body: &Value) -> Violation {
+    let text = |names: [&str; 2]| {
+        names
+            .iter()
+            .find_map(|name| body.get(name)?.as_str())
+            .unwrap_or_default()
+    };
+    Violation {
+        directive: word(text(["effectiveDirective", "effective-directive"])),
+        blocked: address(text(["blockedURL", "blocked-uri"])),
+        document: address(text(["documentURL", "document-uri"])),
+    }
+}
+
+fn address(text: &str) -> String {
+    match Url::parse(text) {
+        Ok(url) if url.has_host() => word(&format!("{}{}", url.origin().ascii_serialization(), url.path())),
+        // A keyword such as `inline` or `eval`, or a `data:` address of any length.
+        _ => word(text.split(':').next().unwrap_or_default()),
+    }
+}
+
+fn word(text: &str) -> String {
+    text.chars()
+        .filter(|char| !char.is_control())
+        .take(MAX_WORD_CHARS)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn both_forms_of_a_report_are_read_and_no_query_is_kept() {
+        let expected = [Violation {
+            directive: "script-src".to_owned(),
+            blocked: "inline".to_owned(),
+            document: "https://example.com/reset-password".to_owned(),
+        }];
+        let document = "https://example.com/reset-password?token=vst_lt_secret#x";
+        let old = json!({"csp-report": {
+            "effective-directive": "script-src", "blocked-uri": "inline", "document-uri": document,
+        }});
+        let new = json!([{"type": "csp-violation", "body": {
+            "effectiveDirective": "script-src", "blockedURL": "inline", "documentURL": document,
+        }}]);
+        assert_eq!(violations(&old), expected);
+        assert_eq!(violations(&new), expected);
+    }
+
+    #[test]
+    fn a_report_cannot_fill_or_forge_the_log() {
+        let entry = json!({"body": {"effectiveDirective": "a\nb".repeat(1000)}});
+        let found = violations(&Value::Array(vec![entry; 1000]));
+        assert_eq!(found.len(), MAX_REPORTS);
+        assert!(
+            found
+                .iter()
+                .all(|violation| violation.directive.len() <= MAX_WORD_CHARS)
+        );
+        assert!(!found.iter().any(|violation| violation.directive.contains('\n')));
+    }
+
+    #[test]
+    fn what_is_no_report_reports_nothing() {
+        for value in [json!(null), json!([]), json!([1]), json!({"csp-report": 1}), json!("x")] {
+            assert!(violations(&value).is_empty(), "{value}");
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! `GET /api/auth/forward`: a reverse proxy asks whether to let a request through, and who sent it.
+
+use aide::axum::routing::{ApiMethodRouter, get_with};
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+};
+use url::Url;
+
+use super::openapi::{SERVICES, for_anyone, named, refuses};
+use crate::{
+    auth::{self, Auth, Identity, User},
+    web::{
+        AppState, Site,
+        cookies::SessionCookies,
+        identity::{bearer, is_over},
+        problem::Problem,
+    },
+};
+
+const REMOTE_USER: HeaderName = HeaderName::from_static("remote-user");
+const REMOTE_USERNAME: HeaderName = HeaderName::from_static("remote-username");
+const REMOTE_EMAIL: HeaderName = HeaderName::from_static("remote-email");
+const REMOTE_NAME: HeaderName = HeaderName::from_static("remote-name");
+const REMOTE_GROUPS: HeaderName = HeaderName::from_static("remote-groups");
+
+pub(super) fn route() -> ApiMethodRouter<AppState> {
+    get_with(forward, |mut docs| {
+        let responses = &mut docs.inner_mut().responses.get_or_insert_default().responses;
+        for (status, description) in [
+            (
+                200,
+                "Signed in. `Remote-User` (the id), `Remote-Username`, `Remote-Email`, `Remote-Name` and `Remote-Groups` say who; `Remote-Username` and `Remote-Name` may be empty.",
+            ),
+            (
+                303,
+                "Not signed in, and a browser is looking at a page of an allowed origin: to the log-in page, and back.",
+            ),
+        ] {
+            let response = aide::openapi::Response {
+                description: description.to_owned(),
+                ..Default::default()
+            };
+            responses.insert(
+                aide::openapi::StatusCode::Code(status),
+                aide::openapi::ReferenceOr::Item(response),
+            );
+        }
+        docs.with(named("forward", SERVICES, "Whether to let a request through"))
+            .description("For the `forward_auth` of Caddy and Traefik and the `auth_request` of nginx. Renews nothing.")
+            .with(for_anyone)
+            .with(refuses([
+                auth::Error::NotAuthenticated,
+                auth::Error::TokenExpired,
+                auth::Error::TokenInvalid,
+            ]))
+            .with(refuses([inactive()]))
+    })
+}
+
+async fn forward(
+    State(auth): State<Auth>,
+    State(site): State<std::sync::Arc<Site>>,
+    cookies: SessionCookies,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    match identify(&auth, &cookies, &headers).await {
+        Ok(identity) => Ok(user_headers(&identity.user).into_response()),
+        // Proxies know 401 and 403, and take every other status for a fault.
+        Err(auth::Error::InactiveUser) => Err(inactive()),
+        Err(error) if is_over(&error) => match wanted_page(&site, &headers) {
+            Some(page) => Ok(Redirect::to(&login_page(&site, &page)).into_response()),
+            None => Err(error.into()),
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn inactive() -> Problem {
+    let error = auth::Error::InactiveUser;
+    Problem::new(StatusCode::FORBIDDEN, error.code(), error.to_string())
+}
+
+/// A proxy may drop a Set-Cookie of this answer, and the successor in it, so that a refresh cookie is looked at only.
+async fn identify(auth: &Auth, cookies: &SessionCookies, headers: &HeaderMap) -> Result<Identity, auth::Error> {
+    if let Some(token) = bearer(headers)? {
+        return auth.authenticate(token).await;
+    }
+    let refused = match cookies.access() {
+        None => auth::Error::NotAuthenticated,
+        Some(access) => match auth.authenticate(&access).await {
+            Err(error) if is_over(&error) => error,
+            decided => return decided,
+        },
+    };
+    match cookies.refresh() {
+        Some(refresh) => auth.peek(&refresh).await,
+        None => Err(refused),
+    }
+}
+
+/// All of them, always: a proxy that copies only what it gets would let a client's own header through. The user is
+/// named by an id, which nobody can give up or take over as one can a username or an address.
+fn user_headers(user: &User) -> HeaderMap {
+    [
+        (REMOTE_USER, user.id.to_string()),
+        (REMOTE_USERNAME, user.username.clone().unwrap_or_default()),
+        (REMOTE_EMAIL, user.email.clone()),
+        (REMOTE_NAME, user.name.clone().unwrap_or_default()),
+        (REMOTE_GROUPS, user.roles.join(",")),
+    ]
+    .into_iter()
+    .map(|(name, text)| {
+        (
+            name,
+            HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("")),
+        )
+    })
+    .collect()
+}
+
+fn login_page(site: &Site, page: &Url) -> String {
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("next", page.as_str())
+        .finish();
+    site.public_url.link(&format!("/login?{query}"))
+}
+
+/// The page that a browser is to come back to after the log-in, where the proxy says which: it wants HTML, by GET, from
+/// an origin that is ours or allowed. nginx, which cannot pass on a redirect, tells the page in `X-Original-URL` and is
+/// answered 401.
+fn wanted_page(site: &Site, headers: &HeaderMap) -> Option<Url> {
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    let method = text("x-forwarded-method").unwrap_or("GET");
+    let wants_html = text(header::ACCEPT.as_str())?.contains("text/html");
+    if !wants_html || !matches!(method, "GET" | "HEAD") {
+        return None;
+    }
+    let (scheme, host) = (text("x-forwarded-proto")?, text("x-forwarded-host")?);
+    let path = text("x-forwarded-uri")?;
+    if !path.starts_with('/') {
+        return None;
+    }
+    let page = Url::parse(&format!("{scheme}://{host}{path}")).ok()?;
+    let plain = page.username().is_empty() && page.password().is_none();
+    (plain && site.trusts(&page.origin().ascii_serialization())).then_some(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(scheme: &'static str, host: &'static str, path: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert("accept", HeaderValue::from_static("text/html,application/xhtml+xml"));
+        headers.insert("x-forwarded-proto", HeaderValue::from_static(scheme));
+        headers.insert("x-forwarded-host", HeaderValue::from_static(host));
+        headers.insert("x-forwarded-uri", HeaderValue::from_static(path));
+        headers
+    }
+
+    fn site() -> Site {
+        Site::for_tests(&["https://app.example"])
+    }
+
+    #[test]
+    fn a_browser_comes_back_to_the_page_it_wanted() {
+        let page = wanted_page(&site(), &headers("https", "app.example", "/a?b=c&d")).unwrap();
+        assert_eq!(page.as_str(), "https://app.example/a?b=c&d");
+        let login = login_page(&site(), &page);
+        assert_eq!(
+            login,
+            "http://localhost:8000/login?next=https%3A%2F%2Fapp.example%2Fa%3Fb%3Dc%26d"
+        );
+        assert!(wanted_page(&site(), &headers("http", "localhost:8000", "/")).is_some());
+    }
+
+    #[test]
+    fn nobody_is_sent_to_an_origin_that_is_not_allowed() {
+        let elsewhere = [
+            ("https", "evil.example", "/"),
+            ("http", "app.example", "/"),
+            ("https", "app.example:444", "/"),
+            ("https", "app.example.evil.example", "/"),
+            ("https", "app.example@evil.example", "/"),
+            ("https", "evil.example/app.example", "/"),
+            ("https", "user@app.example", "/"),
+            ("https", "app.example", "@evil.example/"),
+            ("https", "app.example", ".evil.example/"),
+            ("javascript", "app.example", "/"),
+            ("https", "", "/"),
+        ];
+        for (scheme, host, path) in elsewhere {
+            assert!(
+                wanted_page(&site(), &headers(scheme, host, path)).is_none(),
+                "{scheme} {host} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_program_is_not_sent_to_a_page() {
+        let mut program = headers("https", "app.example", "/");
+        program.insert("accept", HeaderValue::from_static("application/json"));
+        assert!(wanted_page(&site(), &program).is_none());
+
+        let mut form = headers("https", "app.example", "/");
+        form.insert("x-forwarded-method", HeaderValue::from_static("POST"));
+        assert!(wanted_page(&site(), &form).is_none());
+
+        let mut silent = headers("https", "app.example", "/");
+        silent.remove("x-forwarded-host");
+        assert!(wanted_page(&site(), &silent).is_none());
+    }
+}

@@ -1,0 +1,62 @@
+//! `/api/mail`: the outbox, for admins.
+
+use aide::axum::routing::{ApiMethodRouter, get_with, post_with};
+use axum::{Json, extract::State, http::Uri};
+
+use super::{
+    openapi::{MAIL, answers, for_admins, named, refuses},
+    translate,
+    wire::{ListMailQuery, Listing, MailResponse, Paged},
+};
+use crate::{
+    auth::{self, Auth, MessageQuery},
+    id::MessageId,
+    web::{
+        AppState,
+        caller::Caller,
+        identity::SignedInUser,
+        params::{PathId, Query},
+        problem::Problem,
+    },
+};
+
+pub(super) fn list_route() -> ApiMethodRouter<AppState> {
+    get_with(list, |docs| {
+        docs.with(named("listMail", MAIL, "The outbox"))
+            .description("Newest first, and without words: nobody reads another's mail.")
+            .with(for_admins)
+            .with(answers::<200, Paged<MailResponse>>("A page of messages."))
+    })
+}
+
+async fn list(
+    State(auth): State<Auth>,
+    SignedInUser(identity): SignedInUser,
+    uri: Uri,
+    Query(query): Query<ListMailQuery>,
+) -> Result<Paged<MailResponse>, Problem> {
+    let ListMailQuery { limit, cursor, state } = query;
+    let page = auth
+        .list_messages(&identity.into(), MessageQuery { limit, cursor, state })
+        .await?;
+    Ok(Paged::of(translate(page), &uri))
+}
+
+pub(super) fn resend_route() -> ApiMethodRouter<AppState> {
+    post_with(resend, |docs| {
+        docs.with(named("resendMail", MAIL, "Send a message again"))
+            .with(for_admins)
+            .with(answers::<200, Json<MailResponse>>("The message waits to be sent."))
+            .with(refuses([auth::Error::NotFound]))
+    })
+}
+
+async fn resend(
+    State(auth): State<Auth>,
+    SignedInUser(identity): SignedInUser,
+    PathId(id): PathId<MessageId>,
+    Caller(client): Caller,
+) -> Result<Json<MailResponse>, Problem> {
+    let message = auth.resend_message(&identity.into(), id, &client).await?;
+    Ok(Json(message.into()))
+}

@@ -1,0 +1,273 @@
+//! The OpenAPI document: what every operation has in common, said once.
+
+use aide::{
+    OperationOutput,
+    generate::in_context,
+    openapi::{
+        Example, Info, License, OpenApi, Operation, Parameter, PathItem, ReferenceOr, SecurityRequirement, StatusCode,
+        Tag,
+    },
+    transform::TransformOperation,
+};
+use serde_json::{Value, json};
+
+use super::aliases::Alias;
+use crate::{
+    auth,
+    web::problem::{self, Problem},
+};
+
+/// What the operations are about, in the order in which they are shown.
+const TAGS: [(&str, &str); 9] = [
+    (ACCOUNTS, "Making an account, and getting back into one."),
+    (SESSIONS, "Signing in, staying signed in, signing out."),
+    (ME, "The caller's own account."),
+    (USERS, "Everybody's accounts, for admins."),
+    (AUDIT, "What happened, for admins."),
+    (MAIL, "What was or is to be mailed, for admins."),
+    (PRODUCTS, "The worked example of a protected resource."),
+    (SERVICES, "For proxies, other services and machines."),
+    (
+        TEMPLATES,
+        "The same operations at the paths of the FastAPI templates that this server replaces.",
+    ),
+];
+
+pub(crate) const ACCOUNTS: &str = "Accounts";
+pub(crate) const SESSIONS: &str = "Sessions";
+pub(crate) const ME: &str = "Me";
+pub(crate) const USERS: &str = "Users";
+pub(crate) const AUDIT: &str = "Audit";
+pub(crate) const MAIL: &str = "Mail";
+pub(crate) const PRODUCTS: &str = "Products";
+pub(crate) const SERVICES: &str = "Services";
+pub(super) const TEMPLATES: &str = "Templates";
+
+const OAUTH2: &str = "password";
+const BEARER: &str = "bearer";
+const COOKIE: &str = "cookie";
+
+/// Names an operation.
+pub(crate) fn named<'t>(
+    id: &'static str,
+    tag: &'static str,
+    summary: &'static str,
+) -> impl FnOnce(TransformOperation<'t>) -> TransformOperation<'t> {
+    move |docs| docs.id(id).tag(tag).summary(summary)
+}
+
+/// Answers with `STATUS` and `R` when all is well.
+pub(crate) fn answers<'t, const STATUS: u16, R: OperationOutput>(
+    description: &'static str,
+) -> impl FnOnce(TransformOperation<'t>) -> TransformOperation<'t> {
+    move |docs| docs.response_with::<STATUS, R, _>(|answer| answer.description(description))
+}
+
+/// Anybody may call it.
+pub(crate) fn for_anyone(mut docs: TransformOperation<'_>) -> TransformOperation<'_> {
+    // The requirement of nothing; without any, a reader might think that it was forgotten.
+    docs.inner_mut().security = vec![SecurityRequirement::new()];
+    docs
+}
+
+/// A signed-in user may call it.
+pub(crate) fn for_users(docs: TransformOperation<'_>) -> TransformOperation<'_> {
+    use auth::Error as E;
+    let refused = [
+        E::NotAuthenticated,
+        E::TokenMalformed,
+        E::TokenExpired,
+        E::TokenInvalid,
+        E::SessionEnded,
+    ];
+    docs.security_requirement(OAUTH2)
+        .security_requirement(BEARER)
+        .security_requirement(COOKIE)
+        .with(refuses(refused))
+        .with(refuses([E::InactiveUser]))
+}
+
+/// A signed-in admin may call it.
+pub(crate) fn for_admins(docs: TransformOperation<'_>) -> TransformOperation<'_> {
+    docs.with(for_users).with(refuses([auth::Error::Forbidden]))
+}
+
+/// Describes refusals by what they really answer.
+pub(crate) fn refuses<'t, P: Into<Problem>>(
+    problems: impl IntoIterator<Item = P>,
+) -> impl FnOnce(TransformOperation<'t>) -> TransformOperation<'t> {
+    move |mut docs| {
+        for problem in problems {
+            add_refusal(docs.inner_mut(), &problem.into());
+        }
+        docs
+    }
+}
+
+fn add_refusal(operation: &mut Operation, problem: &Problem) {
+    let Some(blank) = in_context(|context| Problem::operation_response(context, operation)) else {
+        return;
+    };
+    let responses = &mut operation.responses.get_or_insert_default().responses;
+    let status = StatusCode::Code(problem.status().as_u16());
+    let ReferenceOr::Item(response) = responses.entry(status).or_insert(ReferenceOr::Item(blank)) else {
+        return;
+    };
+    if response.description.is_empty() {
+        problem
+            .status()
+            .canonical_reason()
+            .unwrap_or_default()
+            .clone_into(&mut response.description);
+    }
+    let example = Example {
+        summary: Some(problem.detail().to_owned()),
+        value: serde_json::to_value(problem.document(Some("5f0c6b5e-6f0c-4c1b-9d8e-2a1f6c0b7d3e"))).ok(),
+        ..Example::default()
+    };
+    if let Some(media) = response.content.get_mut(problem::MEDIA_TYPE) {
+        media
+            .examples
+            .insert(problem.code().to_owned(), ReferenceOr::Item(example));
+    }
+}
+
+/// Adds what follows from an operation's method and body, whichever operation it is.
+pub(super) fn complete(item: &mut PathItem) {
+    let (reading, changing) = operations(item);
+    for operation in reading {
+        complete_operation(operation, false);
+    }
+    for operation in changing {
+        complete_operation(operation, true);
+    }
+}
+
+fn complete_operation(operation: &mut Operation, changes: bool) {
+    let mut problems = Vec::new();
+    if changes {
+        problems.push(Problem::cross_origin());
+    }
+    if operation.request_body.is_some() {
+        problems.extend([
+            Problem::malformed("malformed_json", "The body is not valid JSON (line 1, column 1)"),
+            Problem::too_large(),
+            Problem::unsupported_media_type("application/json"),
+        ]);
+    }
+    if operation.request_body.is_some() || operation.parameters.iter().any(is_query) {
+        problems.push(auth::Error::invalid_field("email", "required", "This field is required").into());
+    }
+    problems.push(Problem::internal("an example"));
+    problems.push(auth::Error::Busy.into());
+    for problem in problems {
+        add_refusal(operation, &problem);
+    }
+}
+
+fn is_query(parameter: &ReferenceOr<Parameter>) -> bool {
+    matches!(parameter, ReferenceOr::Item(Parameter::Query { .. }))
+}
+
+type Operations<'item> = Vec<&'item mut Operation>;
+
+/// The operations of a path: those that read, and those that change.
+fn operations(item: &mut PathItem) -> (Operations<'_>, Operations<'_>) {
+    let reading = item.get.iter_mut().collect();
+    let changing = [&mut item.post, &mut item.patch, &mut item.delete]
+        .into_iter()
+        .flatten()
+        .collect();
+    (reading, changing)
+}
+
+/// Turns the description of a canonical operation into that of an alias.
+pub(super) fn rename(item: &mut PathItem, alias: &Alias) {
+    let (reading, changing) = operations(item);
+    for operation in reading.into_iter().chain(changing) {
+        let id = operation.operation_id.take().unwrap_or_default();
+        operation.operation_id = Some(format!("{id}_at{}", identifier(alias.path)));
+        operation.tags = vec![TEMPLATES.to_owned()];
+        let Alias {
+            canonical, template, ..
+        } = alias;
+        operation.description = Some(format!("As `{canonical}`, for clients of template {template}."));
+    }
+}
+
+/// `/users/{id}` as a part of an operation's id, which must be unique and should be a name in any language. A trailing
+/// slash counts, since both spellings are documented.
+fn identifier(path: &str) -> String {
+    path.chars()
+        .filter_map(|char| match char {
+            '/' | '-' => Some('_'),
+            char if char.is_ascii_alphanumeric() => Some(char),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The document as it is served.
+pub(super) fn finish(api: &OpenApi, access_cookie: &str) -> Value {
+    let mut document = json!(api);
+    document["components"]["securitySchemes"] = security_schemes(access_cookie);
+    document
+}
+
+/// The document before its paths are put in.
+pub(super) fn blank() -> OpenApi {
+    OpenApi {
+        info: Info {
+            title: "Vestibule".to_owned(),
+            summary: Some("A self-hosted sign-in server".to_owned()),
+            description: Some(DESCRIPTION.to_owned()),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            license: Some(License {
+                name: "MIT".to_owned(),
+                identifier: Some("MIT".to_owned()),
+                ..License::default()
+            }),
+            ..Info::default()
+        },
+        tags: TAGS.map(tag).to_vec(),
+        ..OpenApi::default()
+    }
+}
+
+const DESCRIPTION: &str = "\
+Sign-up, sign-in, password reset, and sessions with short-lived access tokens and rotating refresh tokens.
+
+Every error is a problem document (RFC 9457): compare `code`, show `detail`. Lists are `{items, next_cursor}` here, and \
+plain arrays with a `Link` header at the templates' paths. Unknown fields are ignored. Every path also answers with a \
+trailing slash.";
+
+fn tag((name, description): (&str, &str)) -> Tag {
+    Tag {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        ..Tag::default()
+    }
+}
+
+/// Ways to say who one is. `/token` is a log-in that Swagger UI's "Authorize" knows how to use.
+fn security_schemes(access_cookie: &str) -> Value {
+    json!({
+        OAUTH2: {
+            "type": "oauth2",
+            "description": "A username or email address, and the password. The client fields stay empty.",
+            "flows": {"password": {"tokenUrl": "/token", "refreshUrl": "/api/auth/refresh", "scopes": {}}},
+        },
+        BEARER: {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "An access token from a log-in or a refresh. It wins over cookies.",
+        },
+        COOKIE: {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": access_cookie,
+            "description": "Set by a log-in, and renewed on the way by the refresh token's cookie.",
+        },
+    })
+}

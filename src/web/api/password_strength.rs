@@ -1,0 +1,30 @@
+//! `POST /api/auth/password-strength`
+
+use aide::axum::routing::{ApiMethodRouter, post_with};
+use axum::{Json, extract::State};
+
+use super::{
+    openapi::{ACCOUNTS, answers, for_anyone, named},
+    wire::{PasswordStrengthRequest, PasswordStrengthResponse},
+};
+use crate::{
+    auth::Auth,
+    web::{AppState, payload::Payload},
+};
+
+pub(super) fn route() -> ApiMethodRouter<AppState> {
+    post_with(password_strength, |docs| {
+        docs.with(named("passwordStrength", ACCOUNTS, "Judge a password"))
+            .description("As registration and every change of a password would judge it.")
+            .with(for_anyone)
+            .with(answers::<200, Json<PasswordStrengthResponse>>("The judgement."))
+    })
+}
+
+async fn password_strength(
+    State(auth): State<Auth>,
+    Payload(request): Payload<PasswordStrengthRequest>,
+) -> Json<PasswordStrengthResponse> {
+    let (email, username) = (request.email.as_deref(), request.username.as_deref());
+    Json(auth.password_strength(&request.password.0, email, username).into())
+}

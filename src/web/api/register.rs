@@ -1,0 +1,49 @@
+//! `POST /api/auth/register`
+
+use aide::axum::routing::{ApiMethodRouter, post_with};
+use axum::extract::State;
+
+use super::{
+    openapi::{ACCOUNTS, answers, for_anyone, named, refuses},
+    wire::{Created, RegisterRequest, RegisterResponse},
+};
+use crate::{
+    auth::{self, Auth, FieldError, SignUp, SignedUp},
+    web::{AppState, caller::Caller, payload::Payload, problem::Problem},
+};
+
+pub(super) fn route() -> ApiMethodRouter<AppState> {
+    post_with(register, |docs| {
+        docs.with(named("register", ACCOUNTS, "Make an account"))
+            .description("Mails a link that verifies the address. The new account can sign in at once, unless the server wants a verified address first.")
+            .with(for_anyone)
+            .with(answers::<201, Created<RegisterResponse>>("The account is made."))
+            .with(refuses([auth::Error::EmailTaken, auth::Error::UsernameTaken, auth::Error::SignUpClosed]))
+            .with(refuses([auth::Error::InvalidFields(vec![FieldError::new(
+                "password",
+                "password_guessable",
+                "This password is easy to guess.",
+            )])]))
+    })
+}
+
+async fn register(
+    State(auth): State<Auth>,
+    Caller(client): Caller,
+    Payload(request): Payload<RegisterRequest>,
+) -> Result<Created<RegisterResponse>, Problem> {
+    let sign_up = SignUp {
+        email: request.email,
+        username: request.username,
+        name: request.name,
+        password: request.password.0,
+    };
+    let user = match auth.sign_up(sign_up, &client).await? {
+        SignedUp::Created(user) => Some(user.into()),
+        SignedUp::Private => None,
+    };
+    Ok(Created(RegisterResponse {
+        user,
+        msg: "user created",
+    }))
+}

@@ -1,0 +1,106 @@
+//! The outermost layer, which every request passes once on its way in and once on its way out. It gives the request its
+//! id, refuses what another origin forged, survives a panic, writes problems, completes headers, and logs one line.
+
+use std::{
+    any::Any,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+    time::Instant,
+};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, Method},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::{AppState, headers, origin, problem::Problem};
+
+/// The response header that names the request. None is accepted from outside: a caller could make its lines look like
+/// another's.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Wraps every route.
+pub(super) async fn pass(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let id = Uuid::new_v4().to_string();
+    let span = tracing::info_span!("request", id);
+    answer(state, request, next, id).instrument(span).await
+}
+
+async fn answer(state: AppState, request: Request, next: Next, id: String) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    // The route's template: a path can hold an id, and a query a link token.
+    let route = request.extensions().get::<MatchedPath>().cloned();
+
+    let mut response = match origin::check(&state.site, &method, request.headers()) {
+        Ok(()) => run(request, next).await,
+        Err(problem) => problem.into_response(),
+    };
+    finish(&state, &mut response, &id);
+    log(&method, route.as_ref(), &response, started);
+    response
+}
+
+async fn run(request: Request, next: Next) -> Response {
+    catch_panic(next.run(request))
+        .await
+        .unwrap_or_else(|panic| Problem::internal(panic).into_response())
+}
+
+/// A panic is a bug in one handler, and no reason to drop the connection of whoever met it.
+async fn catch_panic<F: Future>(future: F) -> Result<F::Output, String> {
+    let mut future = pin!(future);
+    poll_fn(
+        |context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(panic) => Poll::Ready(Err(panic_text(panic.as_ref()))),
+        },
+    )
+    .await
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panic: {}", text.unwrap_or("without a message"))
+}
+
+fn finish(state: &AppState, response: &mut Response, id: &str) {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        if let Some(cause) = problem.cause() {
+            tracing::error!(code = problem.code(), cause, "request failed");
+        }
+        problem.render(response, id);
+    }
+    headers::complete(response.headers_mut(), &state.site);
+    if let Ok(value) = HeaderValue::from_str(id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+}
+
+fn log(method: &Method, route: Option<&MatchedPath>, response: &Response, started: Instant) {
+    let route = route.map_or("-", MatchedPath::as_str);
+    let latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::info!(%method, route, status = response.status().as_u16(), latency_us, "request");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_error_with_its_message() {
+        let outcome = catch_panic(async { assert!(std::hint::black_box(false), "by design") }).await;
+        assert_eq!(outcome.unwrap_err(), "panic: by design");
+        assert_eq!(catch_panic(async { 1 }).await, Ok(1));
+    }
+}

@@ -1,0 +1,182 @@
+//! The session's two cookies: their names, their attributes, and when they go.
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use time::Duration as CookieDuration;
+use tower_cookies::{
+    Cookie, Cookies,
+    cookie::{CookieBuilder, SameSite},
+};
+
+use super::{AppState, problem::Problem};
+use crate::{
+    auth::{RefreshLife, SignedIn},
+    config::Config,
+};
+
+/// What the configuration makes of the cookies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CookiePolicy {
+    access_name: String,
+    refresh_name: String,
+    secure: bool,
+    domain: Option<String>,
+}
+
+impl CookiePolicy {
+    pub(super) fn new(config: &Config) -> Self {
+        Self::with(config.public_url.is_https(), config.cookie_domain.clone())
+    }
+
+    /// The prefixes of RFC 6265bis section 4.1.3 make a browser refuse what a sibling host or a plain-text answer tries
+    /// to plant under these names; both need `Secure`, and `__Host-` forbids a `Domain`.
+    fn with(secure: bool, domain: Option<String>) -> Self {
+        let prefix = match (secure, &domain) {
+            (false, _) => "",
+            (true, Some(_)) => "__Secure-",
+            (true, None) => "__Host-",
+        };
+        Self {
+            access_name: format!("{prefix}access_token"),
+            refresh_name: format!("{prefix}refresh_token"),
+            secure,
+            domain,
+        }
+    }
+
+    /// The access token's cookie, as OpenAPI names it.
+    pub(crate) fn access_name(&self) -> &str {
+        &self.access_name
+    }
+
+    fn cookie(&self, name: &str, value: String, life: Option<std::time::Duration>) -> Cookie<'static> {
+        // Lax, since a link in a mail must find its reader signed in; the origin check guards what Lax lets through.
+        let mut cookie = CookieBuilder::new(name.to_owned(), value)
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .secure(self.secure)
+            .path("/");
+        if let Some(domain) = &self.domain {
+            cookie = cookie.domain(domain.clone());
+        }
+        if let Some(life) = life {
+            cookie = cookie.max_age(CookieDuration::try_from(life).unwrap_or(CookieDuration::MAX));
+        }
+        cookie.build()
+    }
+}
+
+/// The cookies of one request and its answer.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionCookies {
+    jar: Cookies,
+    policy: CookiePolicy,
+}
+
+impl SessionCookies {
+    pub(crate) fn access(&self) -> Option<String> {
+        self.value(&self.policy.access_name)
+    }
+
+    pub(crate) fn refresh(&self) -> Option<String> {
+        self.value(&self.policy.refresh_name)
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        self.jar
+            .get(name)
+            .map(|cookie| cookie.value().to_owned())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Hands a new pair of tokens to the browser.
+    pub(crate) fn set(&self, signed_in: &SignedIn) {
+        let (access_life, refresh_life) = match signed_in.refresh_life {
+            RefreshLife::Persistent(life) => (Some(signed_in.access.expires_in), Some(life)),
+            RefreshLife::BrowserSession => (None, None),
+        };
+        self.add(&self.policy.access_name, &signed_in.access.token, access_life);
+        self.add(&self.policy.refresh_name, signed_in.refresh.expose(), refresh_life);
+    }
+
+    fn add(&self, name: &str, value: &str, life: Option<std::time::Duration>) {
+        self.jar.add(self.policy.cookie(name, value.to_owned(), life));
+    }
+
+    /// Takes back what the browser holds; a browser that holds nothing is left alone.
+    pub(crate) fn clear(&self) {
+        for name in [&self.policy.access_name, &self.policy.refresh_name] {
+            if self.jar.get(name).is_some() {
+                self.jar.remove(self.policy.cookie(name, String::new(), None));
+            }
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for SessionCookies {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let jar = Cookies::from_request_parts(parts, state)
+            .await
+            .map_err(|(_, cause)| Problem::internal(cause))?;
+        Ok(Self {
+            jar,
+            policy: state.site.cookies.clone(),
+        })
+    }
+}
+
+impl aide::OperationInput for SessionCookies {}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn written(policy: &CookiePolicy, life: Option<Duration>) -> String {
+        policy
+            .cookie(&policy.refresh_name, "value".to_owned(), life)
+            .to_string()
+    }
+
+    #[test]
+    fn with_https_the_cookies_are_bound_to_the_host() {
+        let text = written(&CookiePolicy::with(true, None), Some(Duration::from_mins(1)));
+        assert_eq!(
+            text,
+            "__Host-refresh_token=value; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60"
+        );
+    }
+
+    #[test]
+    fn a_shared_domain_takes_the_prefix_that_allows_one() {
+        let text = written(&CookiePolicy::with(true, Some("example.com".to_owned())), None);
+        assert!(text.starts_with("__Secure-refresh_token="), "{text}");
+        assert!(text.contains("Domain=example.com"), "{text}");
+    }
+
+    #[test]
+    fn without_https_a_browser_would_refuse_prefix_and_secure() {
+        let text = written(&CookiePolicy::with(false, None), None);
+        assert_eq!(text, "refresh_token=value; HttpOnly; SameSite=Lax; Path=/");
+    }
+
+    #[test]
+    fn a_cookie_that_ends_with_the_browser_has_no_max_age() {
+        assert!(!written(&CookiePolicy::with(true, None), None).contains("Max-Age"));
+    }
+
+    #[test]
+    fn clearing_takes_back_only_what_the_browser_holds() {
+        let jar = Cookies::default();
+        jar.add(Cookie::new("refresh_token", "old"));
+        let cookies = SessionCookies {
+            jar,
+            policy: CookiePolicy::with(false, None),
+        };
+        assert_eq!(cookies.refresh().as_deref(), Some("old"));
+        cookies.clear();
+        assert_eq!((cookies.access(), cookies.refresh()), (None, None));
+    }
+}

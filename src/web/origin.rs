@@ -1,0 +1,131 @@
+//! Which pages may make a browser call this server: the same-origin check, and CORS for those that pass it.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use super::{Site, boundary::REQUEST_ID, problem::Problem};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const PREFLIGHT_LIFE: Duration = Duration::from_mins(10);
+
+/// Refuses an unsafe request that a page of another origin made a browser send. Cookies do not matter: a forged log-in,
+/// which needs none, would sign the victim in as the attacker.
+pub(super) fn check(site: &Site, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    if is_allowed(site, method, headers) {
+        Ok(())
+    } else {
+        Err(Problem::cross_origin())
+    }
+}
+
+fn is_allowed(site: &Site, method: &Method, headers: &HeaderMap) -> bool {
+    if method.is_safe() {
+        return true;
+    }
+    let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
+    if origin.is_some_and(|origin| site.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin)) {
+        return true;
+    }
+    match (headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes), origin) {
+        // The browser compared the origins itself; no page can set this header. `none` is the user's own doing.
+        (Some(fetch_site), _) => matches!(fetch_site, b"same-origin" | b"none"),
+        // A browser that is too old for the header above. A sandboxed page's `null` is nobody's origin.
+        (None, Some(origin)) => origin == site.public_url.origin().as_bytes(),
+        // No browser leaves both out of an unsafe request, and what is no browser holds no one's cookies.
+        (None, None) => true,
+    }
+}
+
+/// CORS for `ALLOWED_ORIGINS`; none without.
+pub(super) fn cors(site: &Site) -> Option<CorsLayer> {
+    let origins: Vec<HeaderValue> = site
+        .allowed_origins
+        .iter()
+        .filter_map(|origin| origin.parse().ok())
+        .collect();
+    let layer = CorsLayer::new()
+        .allow_credentials(true)
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .expose_headers([REQUEST_ID, header::LINK, header::RETRY_AFTER, header::WWW_AUTHENTICATE])
+        .max_age(PREFLIGHT_LIFE);
+    (!origins.is_empty()).then(|| layer.allow_origin(AllowOrigin::list(origins)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fetch_site: Option<&'static str>, origin: Option<&'static str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = fetch_site {
+            headers.insert(SEC_FETCH_SITE, HeaderValue::from_static(value));
+        }
+        if let Some(value) = origin {
+            headers.insert(header::ORIGIN, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn post(fetch_site: Option<&'static str>, origin: Option<&'static str>) -> bool {
+        let site = Site::for_tests(&["https://app.example"]);
+        check(&site, &Method::POST, &headers(fetch_site, origin)).is_ok()
+    }
+
+    #[test]
+    fn the_browsers_own_comparison_decides_where_there_is_one() {
+        assert!(post(Some("same-origin"), Some("http://localhost:8000")));
+        assert!(post(Some("none"), None));
+        for foreign in ["cross-site", "same-site", "", "SAME-ORIGIN"] {
+            assert!(!post(Some(foreign), Some("http://localhost:8000")), "{foreign}");
+            assert!(!post(Some(foreign), None), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn an_old_browser_is_judged_by_its_origin() {
+        assert!(post(None, Some("http://localhost:8000")));
+        let foreign = [
+            "https://localhost:8000",
+            "http://localhost",
+            "http://localhost:8000.evil.example",
+            "null",
+            "",
+        ];
+        for origin in foreign {
+            assert!(!post(None, Some(origin)), "{origin}");
+        }
+    }
+
+    #[test]
+    fn an_allowed_origin_passes_whatever_the_browser_calls_it() {
+        assert!(post(Some("cross-site"), Some("https://app.example")));
+        assert!(post(None, Some("https://app.example")));
+        assert!(!post(Some("cross-site"), Some("https://app.example.evil.example")));
+    }
+
+    #[test]
+    fn what_is_no_browser_passes() {
+        assert!(post(None, None));
+    }
+
+    #[test]
+    fn reading_is_never_refused() {
+        let site = Site::for_tests(&[]);
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+            assert!(
+                check(
+                    &site,
+                    &method,
+                    &headers(Some("cross-site"), Some("https://evil.example"))
+                )
+                .is_ok()
+            );
+        }
+        for method in [Method::PUT, Method::PATCH, Method::DELETE] {
+            assert!(check(&site, &method, &headers(Some("cross-site"), None)).is_err());
+        }
+    }
+}

@@ -1,0 +1,437 @@
+//! Request bodies: the one way from bytes to a request's fields, and to a problem that says which of them is wrong.
+
+use std::{borrow::Cow, future::poll_fn, pin::Pin};
+
+use aide::{
+    OperationInput,
+    generate::GenContext,
+    openapi::{MediaType, Operation, RequestBody, SchemaObject},
+    operation::set_body,
+};
+use axum::{
+    body::{Body, HttpBody},
+    extract::{FromRequest, Request},
+    http::{HeaderMap, header},
+};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use super::problem::{FieldFault, Problem};
+
+/// No request of this API needs more: the longest holds a password and an address.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// A client that is answered while it still writes sees a broken connection instead of the answer, so that much of an
+/// oversized body is read and thrown away first. Whoever announces or sends more loses the connection.
+const MAX_DRAINED_BYTES: usize = 4 * 1024 * 1024;
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A JSON body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Payload<T>(pub(crate) T);
+
+/// A JSON or form body, at the operations whose documented clients send either.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JsonOrForm<T>(pub(crate) T);
+
+/// A JSON or form body that may be missing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OptionalPayload<T>(pub(crate) T);
+
+/// How a body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    Json,
+    Form,
+}
+
+impl Encoding {
+    /// Reads `Content-Type`. Only UTF-8 is spoken here, so another `charset` is another media type.
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+        let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
+        if !parameters.split(';').all(is_utf8_or_no_charset) {
+            return None;
+        }
+        match essence.trim().to_ascii_lowercase().as_str() {
+            JSON => Some(Self::Json),
+            FORM => Some(Self::Form),
+            other if other.starts_with("application/") && other.ends_with("+json") => Some(Self::Json),
+            _ => None,
+        }
+    }
+
+    fn read<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, Problem> {
+        match self {
+            Self::Json => read_json(bytes),
+            Self::Form => read_form(bytes),
+        }
+    }
+}
+
+fn is_utf8_or_no_charset(parameter: &str) -> bool {
+    match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    }
+}
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Payload<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let encoding = Encoding::of(request.headers());
+        let bytes = read_body(request.into_body()).await?;
+        match encoding {
+            Some(Encoding::Json) => read_json(&bytes).map(Self),
+            _ => Err(Problem::unsupported_media_type(JSON)),
+        }
+    }
+}
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonOrForm<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let encoding = Encoding::of(request.headers());
+        let bytes = read_body(request.into_body()).await?;
+        encoding.ok_or_else(json_or_form)?.read(&bytes).map(Self)
+    }
+}
+
+impl<S: Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalPayload<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let encoding = Encoding::of(request.headers());
+        let bytes = read_body(request.into_body()).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        encoding.ok_or_else(json_or_form)?.read(&bytes).map(Self)
+    }
+}
+
+fn json_or_form() -> Problem {
+    Problem::unsupported_media_type("application/json or application/x-www-form-urlencoded")
+}
+
+/// The whole body, unless it is too large.
+pub(crate) async fn read_body(mut body: Body) -> Result<Vec<u8>, Problem> {
+    if body.size_hint().lower() > MAX_DRAINED_BYTES as u64 {
+        return Err(Problem::too_large());
+    }
+    let mut kept = Vec::new();
+    let mut seen = 0_usize;
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let frame = frame.map_err(|_| Problem::malformed("body_incomplete", "The body ended early"))?;
+        let Some(data) = frame.data_ref() else { continue };
+        seen = seen.saturating_add(data.len());
+        if seen > MAX_DRAINED_BYTES {
+            break;
+        }
+        if seen <= MAX_BODY_BYTES {
+            kept.extend_from_slice(data);
+        }
+    }
+    if seen > MAX_BODY_BYTES {
+        Err(Problem::too_large())
+    } else {
+        Ok(kept)
+    }
+}
+
+fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let text = std::str::from_utf8(bytes).map_err(|_| not_utf8())?;
+    // serde would also fill a struct from an array, by position: a second spelling that nobody asked for.
+    if text.trim_ascii_start().starts_with('[') {
+        return Err(Problem::fields(vec![fault(
+            "",
+            "wrong_type",
+            "The body must be a JSON object".to_owned(),
+        )]));
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        if error.inner().is_data() {
+            field_problem(&error)
+        } else {
+            malformed_json(error.inner())
+        }
+    })?;
+    deserializer.end().map_err(|error| malformed_json(&error))?;
+    Ok(value)
+}
+
+/// serde's own text would do, if it did not say more about this program than about the body.
+fn malformed_json(error: &serde_json::Error) -> Problem {
+    let place = format!(
+        "The body is not valid JSON (line {}, column {})",
+        error.line(),
+        error.column()
+    );
+    Problem::malformed("malformed_json", place)
+}
+
+/// Reads `application/x-www-form-urlencoded`, whether it came as a body or as a query.
+pub(super) fn read_form<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // The decoder replaces what is not UTF-8, so that different passwords would become the same one.
+    if !decodes_to_utf8(bytes) {
+        return Err(not_utf8());
+    }
+    let deserializer = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(bytes));
+    serde_path_to_error::deserialize(deserializer).map_err(|error| field_problem(&error))
+}
+
+fn not_utf8() -> Problem {
+    Problem::malformed("not_utf8", "The request is not valid UTF-8")
+}
+
+fn decodes_to_utf8(encoded: &[u8]) -> bool {
+    let mut decoded = Vec::with_capacity(encoded.len());
+    let mut rest = encoded;
+    while let [first, tail @ ..] = rest {
+        match (first, tail) {
+            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                decoded.push(hex(*high) << 4 | hex(*low));
+                rest = after;
+            }
+            _ => {
+                decoded.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    std::str::from_utf8(&decoded).is_ok()
+}
+
+fn hex(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => (digit.to_ascii_lowercase() - b'a') + 10,
+    }
+}
+
+/// Says which field is wrong and how. The text of the error names the field where the path cannot, since a field that
+/// is missing or doubled is the fault of the object around it.
+fn field_problem<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>) -> Problem {
+    let text = error.inner().to_string();
+    let path = error.path().to_string();
+    let path = if path == "." { String::new() } else { path };
+    let fault = if let Some(field) = between_ticks(&text, "missing field `") {
+        fault(field, "required", "This field is required".to_owned())
+    } else if let Some(field) = between_ticks(&text, "duplicate field `") {
+        fault(field, "duplicate", "This field was sent more than once".to_owned())
+    } else {
+        let expected = text
+            .rsplit_once("expected ")
+            .map(|(_, rest)| rest.split(" at line ").next().unwrap_or(rest));
+        let message = expected.map_or("This is not a valid value".to_owned(), |what| format!("Must be {what}"));
+        fault(&path, "wrong_type", message)
+    };
+    Problem::fields(vec![fault])
+}
+
+fn between_ticks<'text>(text: &'text str, start: &str) -> Option<&'text str> {
+    text.split_once(start)?.1.split('`').next()
+}
+
+fn fault(field: &str, code: &'static str, message: String) -> FieldFault {
+    FieldFault {
+        field: Cow::Owned(field.to_owned()),
+        code,
+        message,
+    }
+}
+
+impl<T: JsonSchema> OperationInput for Payload<T> {
+    fn operation_input(context: &mut GenContext, operation: &mut Operation) {
+        describe_body::<T>(context, operation, &[JSON], true);
+    }
+}
+
+impl<T: JsonSchema> OperationInput for JsonOrForm<T> {
+    fn operation_input(context: &mut GenContext, operation: &mut Operation) {
+        describe_body::<T>(context, operation, &[JSON, FORM], true);
+    }
+}
+
+impl<T: JsonSchema> OperationInput for OptionalPayload<T> {
+    fn operation_input(context: &mut GenContext, operation: &mut Operation) {
+        describe_body::<T>(context, operation, &[JSON, FORM], false);
+    }
+}
+
+fn describe_body<T: JsonSchema>(context: &mut GenContext, operation: &mut Operation, media: &[&str], required: bool) {
+    let json_schema = context.schema.subschema_for::<T>();
+    let schema = Some(SchemaObject {
+        json_schema,
+        example: None,
+        external_docs: None,
+    });
+    let described = MediaType {
+        schema,
+        ..MediaType::default()
+    };
+    let encodings = media
+        .iter()
+        .map(|name| ((*name).to_owned(), described.clone()))
+        .collect();
+    set_body(
+        context,
+        operation,
+        RequestBody {
+            content: encodings,
+            required,
+            ..RequestBody::default()
+        },
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderValue, StatusCode};
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Sample {
+        name: String,
+        age: Option<u32>,
+    }
+
+    fn json(text: &[u8]) -> Result<Sample, Problem> {
+        read_json(text)
+    }
+
+    fn form(text: &[u8]) -> Result<Sample, Problem> {
+        read_form(text)
+    }
+
+    fn errors(problem: &Problem) -> serde_json::Value {
+        assert_eq!(problem.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        serde_json::to_value(problem.document(None)).unwrap()["errors"].clone()
+    }
+
+    fn encoding(content_type: &'static str) -> Option<Encoding> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        Encoding::of(&headers)
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored() {
+        let sample = Sample {
+            name: "a".to_owned(),
+            age: None,
+        };
+        assert_eq!(json(br#"{"name": "a", "roles": ["admin"]}"#).unwrap(), sample);
+        assert_eq!(form(b"name=a&roles=admin").unwrap(), sample);
+    }
+
+    #[test]
+    fn a_missing_field_is_named() {
+        let expected = serde_json::json!([{"field": "name", "code": "required", "message": "This field is required"}]);
+        assert_eq!(errors(&json(b"{}").unwrap_err()), expected);
+        assert_eq!(errors(&form(b"").unwrap_err()), expected);
+    }
+
+    #[test]
+    fn a_field_of_the_wrong_type_is_named_and_its_value_is_not_repeated() {
+        let errors = errors(&json(br#"{"name": 123456}"#).unwrap_err());
+        assert_eq!(errors[0]["field"], "name");
+        assert_eq!(errors[0]["code"], "wrong_type");
+        assert_eq!(errors[0]["message"], "Must be a string");
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_a_wrong_type_in_a_form_too() {
+        assert_eq!(errors(&form(b"name=a&age=x").unwrap_err())[0]["field"], "age");
+    }
+
+    #[test]
+    fn a_doubled_field_is_refused() {
+        assert_eq!(
+            errors(&json(br#"{"name": "a", "name": "b"}"#).unwrap_err())[0]["code"],
+            "duplicate"
+        );
+        assert_eq!(errors(&form(b"name=a&name=b").unwrap_err())[0]["code"], "duplicate");
+    }
+
+    #[test]
+    fn what_is_not_json_is_malformed() {
+        for text in [
+            "",
+            "{",
+            "{\"name\": \"a\"} x",
+            "nul",
+            "{\"name\": \"\\ud800\"}",
+            "{\"name\": \"a\nb\"}",
+        ] {
+            assert_eq!(
+                json(text.as_bytes()).unwrap_err().status(),
+                StatusCode::BAD_REQUEST,
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn deep_json_is_malformed_and_does_not_overflow_the_stack() {
+        let deep = format!("{{\"x\": {}", "[".repeat(30_000));
+        assert_eq!(json(deep.as_bytes()).unwrap_err().status(), StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn a_body_that_is_no_object_is_refused_even_if_its_items_would_fit() {
+        for text in ["[\"a\", 1]", "\"a\"", "1", "null"] {
+            assert_eq!(
+                json(text.as_bytes()).unwrap_err().status(),
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_refused_rather_than_replaced() {
+        for problem in [json(b"{\"name\": \"\xff\"}"), form(b"name=%FF"), form(b"name=\xff")] {
+            assert_eq!(problem.unwrap_err().code(), "not_utf8");
+        }
+        assert_eq!(form("name=%C3%A9%zz%".as_bytes()).unwrap().name, "é%zz%");
+    }
+
+    #[test]
+    fn the_content_type_decides_how_a_body_is_read() {
+        assert_eq!(encoding("application/json"), Some(Encoding::Json));
+        assert_eq!(encoding("Application/JSON; charset=UTF-8"), Some(Encoding::Json));
+        assert_eq!(encoding("application/x-www-form-urlencoded"), Some(Encoding::Form));
+        for refused in [
+            "text/plain",
+            "application/json; charset=utf-16",
+            "multipart/form-data; boundary=x",
+            "",
+        ] {
+            assert_eq!(encoding(refused), None, "{refused:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_over_the_limit_is_refused_and_one_at_it_is_read() {
+        assert_eq!(
+            read_body(Body::from(vec![b' '; MAX_BODY_BYTES])).await.unwrap().len(),
+            MAX_BODY_BYTES
+        );
+        let refused = read_body(Body::from(vec![b' '; MAX_BODY_BYTES + 1])).await.unwrap_err();
+        assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        let refused = read_body(Body::from(vec![b' '; MAX_DRAINED_BYTES + 1]))
+            .await
+            .unwrap_err();
+        assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+}
