@@ -8,7 +8,6 @@ pub(crate) mod cookies;
 mod headers;
 /// Extractors of who is signed in.
 pub mod identity;
-mod mailbox;
 mod origin;
 /// The pages.
 pub mod pages;
@@ -114,7 +113,7 @@ pub fn openapi(config: &Config) -> serde_json::Value {
 
 fn router(state: AppState) -> Router {
     let cors = origin::cors(&state.site);
-    let mut router = api::router(&state).merge(mailbox::router(&state));
+    let mut router = api::router(&state).merge(pages::router());
     router = router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);

@@ -1,5 +1,6 @@
 use std::sync::LazyLock;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
     Router,
     http::{HeaderName, header},
@@ -7,7 +8,6 @@ use axum::{
     routing::get,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use sha2::{Digest, Sha256};
 
 use crate::web::AppState;
 
@@ -15,7 +15,7 @@ const STYLE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/style/
 
 /// The path has the content's fingerprint in it: browsers keep the sheet for good, and a new one has a new path.
 static STYLE_PATH: LazyLock<String> = LazyLock::new(|| {
-    let fingerprint = URL_SAFE_NO_PAD.encode(&Sha256::digest(STYLE)[..9]);
+    let fingerprint = URL_SAFE_NO_PAD.encode(&digest(&SHA256, STYLE).as_ref()[..9]);
     format!("/assets/vestibule-{fingerprint}.css")
 });
 
