@@ -90,7 +90,7 @@ fn finish(state: &AppState, response: &mut Response, id: &str) {
 fn log(method: &Method, route: Option<&MatchedPath>, response: &Response, started: Instant) {
     let route = route.map_or("-", MatchedPath::as_str);
     let latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    tracing::info!(%method, route, status = response.status().as_u16(), latency_us, "request");
+    tracing::info!(%method, route, status = response.status().as_u16(), latency_us, "answered");
 }
 
 #[cfg(test)]

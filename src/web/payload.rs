@@ -266,7 +266,12 @@ impl<T: JsonSchema> OperationInput for OptionalPayload<T> {
     }
 }
 
-fn describe_body<T: JsonSchema>(context: &mut GenContext, operation: &mut Operation, media: &[&str], required: bool) {
+pub(crate) fn describe_body<T: JsonSchema>(
+    context: &mut GenContext,
+    operation: &mut Operation,
+    media: &[&str],
+    required: bool,
+) {
     let json_schema = context.schema.subschema_for::<T>();
     let schema = Some(SchemaObject {
         json_schema,

@@ -5,11 +5,7 @@
 
 use std::{borrow::Cow, error::Error as StdError, sync::Arc};
 
-use aide::{
-    OperationOutput,
-    generate::GenContext,
-    openapi::{MediaType, Operation, Response as ResponseDocs, SchemaObject},
-};
+use aide::OperationOutput;
 use axum::{
     Json,
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -279,27 +275,9 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Describes the form of every error answer to OpenAPI.
+/// Which problems an operation answers with, it says itself.
 impl OperationOutput for Problem {
     type Inner = Self;
-
-    fn operation_response(context: &mut GenContext, _: &mut Operation) -> Option<ResponseDocs> {
-        let json_schema = context.schema.subschema_for::<ProblemDocument>();
-        let schema = Some(SchemaObject {
-            json_schema,
-            example: None,
-            external_docs: None,
-        });
-        let mut docs = ResponseDocs::default();
-        docs.content.insert(
-            MEDIA_TYPE.to_owned(),
-            MediaType {
-                schema,
-                ..MediaType::default()
-            },
-        );
-        Some(docs)
-    }
 }
 
 /// Why a request was refused (RFC 9457).

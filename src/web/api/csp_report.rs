@@ -1,12 +1,25 @@
 //! `POST /api/csp-report`
 
-use aide::axum::routing::{ApiMethodRouter, post_with};
-use axum::{extract::Request, http::header, response::NoContent};
+use aide::{
+    OperationInput,
+    axum::routing::{ApiMethodRouter, post_with},
+    generate::GenContext,
+    openapi::Operation,
+};
+use axum::{
+    extract::{FromRequest, Request},
+    http::header,
+    response::NoContent,
+};
 use serde_json::Value;
 use url::Url;
 
 use super::openapi::{SERVICES, answers, for_anyone, named};
-use crate::web::{AppState, payload::read_body, problem::Problem};
+use crate::web::{
+    AppState,
+    payload::{describe_body, read_body},
+    problem::Problem,
+};
 
 /// What browsers send by `report-uri`, and by `report-to` (Reporting API).
 const MEDIA_TYPES: [&str; 3] = ["application/csp-report", "application/reports+json", "application/json"];
@@ -28,21 +41,7 @@ pub(super) fn route() -> ApiMethodRouter<AppState> {
     })
 }
 
-async fn csp_report(request: Request) -> Result<NoContent, Problem> {
-    let content_type = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let essence = content_type
-        .and_then(|text| text.split(';').next())
-        .unwrap_or_default()
-        .trim();
-    if !MEDIA_TYPES.iter().any(|known| known.eq_ignore_ascii_case(essence)) {
-        return Err(Problem::unsupported_media_type("application/csp-report"));
-    }
-    let body = read_body(request.into_body()).await?;
-    let report = serde_json::from_slice(&body)
-        .map_err(|_| Problem::malformed("malformed_json", "The body is not valid JSON"))?;
+async fn csp_report(Report(report): Report) -> NoContent {
     for violation in violations(&report) {
         tracing::warn!(
             directive = violation.directive,
@@ -51,7 +50,40 @@ async fn csp_report(request: Request) -> Result<NoContent, Problem> {
             "content security policy violated"
         );
     }
-    Ok(NoContent)
+    NoContent
+}
+
+/// A report as it came.
+struct Report(Value);
+
+impl<S: Sync> FromRequest<S> for Report {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let content_type = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        let essence = content_type
+            .and_then(|text| text.split(';').next())
+            .unwrap_or_default()
+            .trim();
+        let is_known = MEDIA_TYPES.iter().any(|known| known.eq_ignore_ascii_case(essence));
+        let body = read_body(request.into_body()).await?;
+        if !is_known {
+            return Err(Problem::unsupported_media_type("application/csp-report"));
+        }
+        let report = serde_json::from_slice(&body);
+        report
+            .map(Self)
+            .map_err(|_| Problem::malformed("malformed_json", "The body is not valid JSON"))
+    }
+}
+
+impl OperationInput for Report {
+    fn operation_input(context: &mut GenContext, operation: &mut Operation) {
+        describe_body::<Value>(context, operation, &MEDIA_TYPES, true);
+    }
 }
 
 /// What the log keeps of a report: where, what, and by which rule. A stranger wrote it, and a page's address may hold a

@@ -15,7 +15,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::openapi::{SERVICES, for_anyone, named};
+use super::openapi::{SERVICES, answers_with, for_anyone, named};
 use crate::web::AppState;
 
 /// The pages are a megabyte each and rarely looked at: made when first asked for, and shared from then on.
@@ -78,6 +78,7 @@ pub(super) fn swagger_route() -> ApiMethodRouter<AppState> {
     get_with(swagger, |docs| {
         docs.with(named("swaggerUi", SERVICES, "This document in Swagger UI"))
             .with(for_anyone)
+            .with(answers_with(200, Some("text/html"), "A page with everything in it."))
     })
 }
 
@@ -89,6 +90,7 @@ pub(super) fn redoc_route() -> ApiMethodRouter<AppState> {
     get_with(redoc, |docs| {
         docs.with(named("redoc", SERVICES, "This document in ReDoc"))
             .with(for_anyone)
+            .with(answers_with(200, Some("text/html"), "A page with everything in it."))
     })
 }
 
@@ -99,7 +101,9 @@ async fn redoc() -> Response {
 /// The description of the route that serves the description.
 pub(super) fn openapi_route() -> ApiMethodRouter<AppState> {
     get_with(openapi, |docs| {
-        docs.with(named("openapi", SERVICES, "This document")).with(for_anyone)
+        docs.with(named("openapi", SERVICES, "This document"))
+            .with(for_anyone)
+            .with(answers_with(200, Some("application/json"), "OpenAPI 3.1."))
     })
 }
 

@@ -8,7 +8,7 @@ use axum::{
 };
 use url::Url;
 
-use super::openapi::{SERVICES, for_anyone, named, refuses};
+use super::openapi::{SERVICES, answers_with, for_anyone, named, refuses};
 use crate::{
     auth::{self, Auth, Identity, User},
     web::{
@@ -26,30 +26,24 @@ const REMOTE_NAME: HeaderName = HeaderName::from_static("remote-name");
 const REMOTE_GROUPS: HeaderName = HeaderName::from_static("remote-groups");
 
 pub(super) fn route() -> ApiMethodRouter<AppState> {
-    get_with(forward, |mut docs| {
-        let responses = &mut docs.inner_mut().responses.get_or_insert_default().responses;
-        for (status, description) in [
-            (
-                200,
-                "Signed in. `Remote-User` (the id), `Remote-Username`, `Remote-Email`, `Remote-Name` and `Remote-Groups` say who; `Remote-Username` and `Remote-Name` may be empty.",
-            ),
-            (
-                303,
-                "Not signed in, and a browser is looking at a page of an allowed origin: to the log-in page, and back.",
-            ),
-        ] {
-            let response = aide::openapi::Response {
-                description: description.to_owned(),
-                ..Default::default()
-            };
-            responses.insert(
-                aide::openapi::StatusCode::Code(status),
-                aide::openapi::ReferenceOr::Item(response),
-            );
-        }
+    get_with(forward, |docs| {
         docs.with(named("forward", SERVICES, "Whether to let a request through"))
-            .description("For the `forward_auth` of Caddy and Traefik and the `auth_request` of nginx. Renews nothing.")
+            .description(
+                "For the `forward_auth` of Caddy, the `ForwardAuth` of Traefik and the `auth_request` of nginx. Takes \
+                 a Bearer header or the cookies, and renews nothing.",
+            )
             .with(for_anyone)
+            .with(answers_with(
+                200,
+                None,
+                "Signed in. `Remote-User` (the id), `Remote-Username`, `Remote-Email`, `Remote-Name` and \
+                 `Remote-Groups` say who; those that the user does not have are empty.",
+            ))
+            .with(answers_with(
+                303,
+                None,
+                "Not signed in, and a browser wants a page of an allowed origin: to the log-in page, and back.",
+            ))
             .with(refuses([
                 auth::Error::NotAuthenticated,
                 auth::Error::TokenExpired,

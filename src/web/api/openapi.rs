@@ -4,17 +4,18 @@ use aide::{
     OperationOutput,
     generate::in_context,
     openapi::{
-        Example, Info, License, OpenApi, Operation, Parameter, PathItem, ReferenceOr, SecurityRequirement, StatusCode,
-        Tag,
+        Example, Info, License, MediaType, OpenApi, Operation, Parameter, PathItem, ReferenceOr, Response,
+        SchemaObject, SecurityRequirement, StatusCode, Tag,
     },
     transform::TransformOperation,
 };
+use schemars::json_schema;
 use serde_json::{Value, json};
 
 use super::aliases::Alias;
 use crate::{
     auth,
-    web::problem::{self, Problem},
+    web::problem::{self, Problem, ProblemDocument},
 };
 
 /// What the operations are about, in the order in which they are shown.
@@ -44,6 +45,8 @@ pub(crate) const SERVICES: &str = "Services";
 pub(super) const TEMPLATES: &str = "Templates";
 
 const OAUTH2: &str = "password";
+const PROBLEM_SCHEMA: &str = "#/components/schemas/Problem";
+
 const BEARER: &str = "bearer";
 const COOKIE: &str = "cookie";
 
@@ -61,6 +64,26 @@ pub(crate) fn answers<'t, const STATUS: u16, R: OperationOutput>(
     description: &'static str,
 ) -> impl FnOnce(TransformOperation<'t>) -> TransformOperation<'t> {
     move |docs| docs.response_with::<STATUS, R, _>(|answer| answer.description(description))
+}
+
+/// Answers with `status` and a body of `media` that is no JSON of ours, or with none.
+pub(super) fn answers_with<'t>(
+    status: u16,
+    media: Option<&'static str>,
+    description: &'static str,
+) -> impl FnOnce(TransformOperation<'t>) -> TransformOperation<'t> {
+    move |mut docs| {
+        let mut response = Response {
+            description: description.to_owned(),
+            ..Response::default()
+        };
+        response
+            .content
+            .extend(media.map(|media| (media.to_owned(), MediaType::default())));
+        let responses = &mut docs.inner_mut().responses.get_or_insert_default().responses;
+        responses.insert(StatusCode::Code(status), ReferenceOr::Item(response));
+        docs
+    }
 }
 
 /// Anybody may call it.
@@ -105,31 +128,44 @@ pub(crate) fn refuses<'t, P: Into<Problem>>(
 }
 
 fn add_refusal(operation: &mut Operation, problem: &Problem) {
-    let Some(blank) = in_context(|context| Problem::operation_response(context, operation)) else {
-        return;
-    };
     let responses = &mut operation.responses.get_or_insert_default().responses;
     let status = StatusCode::Code(problem.status().as_u16());
-    let ReferenceOr::Item(response) = responses.entry(status).or_insert(ReferenceOr::Item(blank)) else {
-        return;
-    };
-    if response.description.is_empty() {
-        problem
-            .status()
-            .canonical_reason()
-            .unwrap_or_default()
-            .clone_into(&mut response.description);
-    }
+    let described = responses
+        .entry(status)
+        .or_insert_with(|| ReferenceOr::Item(refusal(problem)));
     let example = Example {
         summary: Some(problem.detail().to_owned()),
-        value: serde_json::to_value(problem.document(Some("5f0c6b5e-6f0c-4c1b-9d8e-2a1f6c0b7d3e"))).ok(),
+        value: Some(json!(problem.document(Some("5f0c6b5e-6f0c-4c1b-9d8e-2a1f6c0b7d3e")))),
         ..Example::default()
     };
-    if let Some(media) = response.content.get_mut(problem::MEDIA_TYPE) {
+    if let ReferenceOr::Item(response) = described
+        && let Some(media) = response.content.get_mut(problem::MEDIA_TYPE)
+    {
         media
             .examples
             .insert(problem.code().to_owned(), ReferenceOr::Item(example));
     }
+}
+
+fn refusal(problem: &Problem) -> Response {
+    let json_schema = json_schema!({"$ref": PROBLEM_SCHEMA});
+    let schema = Some(SchemaObject {
+        json_schema,
+        example: None,
+        external_docs: None,
+    });
+    let mut response = Response {
+        description: problem.status().canonical_reason().unwrap_or_default().to_owned(),
+        ..Response::default()
+    };
+    response.content.insert(
+        problem::MEDIA_TYPE.to_owned(),
+        MediaType {
+            schema,
+            ..MediaType::default()
+        },
+    );
+    response
 }
 
 /// Adds what follows from an operation's method and body, whichever operation it is.
@@ -216,6 +252,8 @@ pub(super) fn finish(api: &OpenApi, access_cookie: &str) -> Value {
 
 /// The document before its paths are put in.
 pub(super) fn blank() -> OpenApi {
+    // What is referred to by name must be known by it.
+    in_context(|context| context.schema.subschema_for::<ProblemDocument>());
     OpenApi {
         info: Info {
             title: "Vestibule".to_owned(),
