@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn unknown_keys_are_looked_for_at_a_bounded_rate() {
         let reload = Reload::default();
-        let at = |seconds| Timestamp::from_unix_seconds(1_000_000 + seconds);
+        let at = |seconds: i64| Timestamp::from_unix_seconds(1_000_000 + seconds);
         assert!(reload.is_due(at(0)));
         assert!(!reload.is_due(at(9)));
         assert!(reload.is_due(at(10)));
