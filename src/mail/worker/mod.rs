@@ -185,7 +185,7 @@ impl Desk {
         tx.commit().await?;
 
         let outcome = self.send(&row, now).await?;
-        tracing::info!(message = %row.id, kind = row.kind, ?outcome, "mail");
+        tracing::info!(message_id = %row.id, kind = row.kind, ?outcome, "worked on a message");
         Ok(Some(outcome))
     }
 
@@ -304,7 +304,7 @@ impl Desk {
     ) -> Result<(), store::Error> {
         let mut tx = self.store.begin().await?;
         if !tx.finish_message(row.id, state, error, now).await? {
-            tracing::warn!(message = %row.id, "mail took longer than its claim, and may arrive twice");
+            tracing::warn!(message_id = %row.id, "mail took longer than its claim, and may arrive twice");
         }
         tx.commit().await
     }

@@ -3,11 +3,11 @@
 //! A letter holds a link that is as good as a password, so these routes exist only when mail goes to the mailbox, and
 //! answer only the machine itself (see [`is_local`]). To everybody else they are a path that does not exist.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     Json, Router,
-    extract::{ConnectInfo, FromRequestParts, Path},
+    extract::{ConnectInfo, FromRequestParts, Path, State},
     http::{HeaderMap, HeaderName, Uri, header, request::Parts, uri::Authority},
     response::{Html, IntoResponse, Response},
     routing::{MethodRouter, get},
@@ -64,17 +64,19 @@ fn is_local(peer: Option<SocketAddr>, uri: &Uri, headers: &HeaderMap) -> bool {
     from_here && to_here && !headers.keys().any(is_from_a_proxy)
 }
 
+/// As [`PublicUrl::is_loopback`](crate::config::PublicUrl::is_loopback) decides, by which the mailbox is there at all.
 fn is_loopback(authority: &Authority) -> bool {
-    let host = authority.host();
+    let host = authority.host().to_ascii_lowercase();
     let address = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
+        .unwrap_or(&host);
     let is_address = address
-        .parse::<std::net::IpAddr>()
+        .parse::<IpAddr>()
         .is_ok_and(|address| address.to_canonical().is_loopback());
-    // RFC 6761 section 6.3: browsers resolve `localhost` themselves.
-    (is_address || host.eq_ignore_ascii_case("localhost")) && !authority.as_str().contains('@')
+    // RFC 6761 section 6.3: browsers resolve these names themselves, so that no name server can give them away.
+    let is_name = host == "localhost" || host.ends_with(".localhost");
+    (is_address || is_name) && !authority.as_str().contains('@')
 }
 
 /// Headers by which proxies say for whom they ask.
@@ -101,9 +103,10 @@ async fn list_json(LocalMailbox(mailbox): LocalMailbox) -> Result<Response, Prob
     Ok(([NO_STORE], Json(letters)).into_response())
 }
 
-async fn list_page(LocalMailbox(mailbox): LocalMailbox) -> Result<Response, Problem> {
+async fn list_page(LocalMailbox(mailbox): LocalMailbox, State(state): State<AppState>) -> Result<Response, Problem> {
     let letters = mailbox.list().await.map_err(Problem::internal)?;
-    Ok(page(render(|| view! { <MailboxPage letters/> })))
+    let site = state.site.name.clone();
+    Ok(page(render(|| view! { <MailboxPage site letters/> })))
 }
 
 async fn letter_page(LocalMailbox(mailbox): LocalMailbox, Path(id): Path<String>) -> Result<Response, Problem> {
@@ -116,7 +119,9 @@ async fn letter_html(LocalMailbox(mailbox): LocalMailbox, Path(id): Path<String>
     let letter = find(&mailbox, &id).await?;
     // A link in a frame opens in the frame, where the site's own pages refuse to be shown.
     let html = letter.html.replacen("<head>", "<head><base target=\"_top\">", 1);
-    Ok(([NO_STORE, LETTER_POLICY], Html(html)).into_response())
+    // For browsers that do not know `frame-ancestors`; the others do not look at it.
+    let framed = (header::X_FRAME_OPTIONS, "SAMEORIGIN");
+    Ok(([NO_STORE, LETTER_POLICY, framed], Html(html)).into_response())
 }
 
 async fn find(mailbox: &Mailbox, id: &str) -> Result<Delivered, Problem> {
@@ -150,7 +155,8 @@ fn page(html: String) -> Response {
 
 /// All letters, newest first.
 #[component]
-fn MailboxPage(letters: Vec<Delivered>) -> impl IntoView {
+fn MailboxPage(site: String, letters: Vec<Delivered>) -> impl IntoView {
+    let title = format!("Mail of {site}");
     let empty = letters.is_empty();
     let items = letters
         .into_iter()
@@ -165,10 +171,11 @@ fn MailboxPage(letters: Vec<Delivered>) -> impl IntoView {
         })
         .collect_view();
     view! {
-        <Shell title=String::from("Mailbox")>
-            <h1>"Mailbox"</h1>
+        <Shell title=title.clone()>
+            <h1>{title.clone()}</h1>
             <p class="dim">
-                "No mail server is set, so mail stays on this machine. Only this machine can see it here."
+                "No mail server is set, so mail stays on this machine, and only this machine sees it. Also as "
+                <a href="/dev/mail.json">"JSON"</a>"."
             </p>
             {empty.then(|| view! { <p>"There is no mail yet."</p> })}
             <ol class="letters">{items}</ol>
@@ -236,6 +243,7 @@ mod tests {
         let hosts = [
             "localhost:8000",
             "LOCALHOST",
+            "auth.localhost:8000",
             "127.0.0.1:8000",
             "127.1.2.3",
             "[::1]:8000",
@@ -333,7 +341,7 @@ mod tests {
 
     #[test]
     fn the_list_shows_letters_as_text() {
-        let html = render(|| view! { <MailboxPage letters=vec![letter()]/> });
+        let html = render(|| view! { <MailboxPage site=String::from("Acme") letters=vec![letter()]/> });
         assert!(html.starts_with("<!DOCTYPE html><html lang=\"en\">"), "{html}");
         assert!(
             html.contains("href=\"/dev/mail/00000000-0000-0000-0000-000000000000\""),
@@ -350,7 +358,7 @@ mod tests {
 
     #[test]
     fn an_empty_mailbox_says_so() {
-        let html = render(|| view! { <MailboxPage letters=Vec::new()/> });
+        let html = render(|| view! { <MailboxPage site=String::from("Acme") letters=Vec::new()/> });
         assert!(html.contains("There is no mail yet"), "{html}");
     }
 
