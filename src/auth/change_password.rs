@@ -5,8 +5,10 @@ use super::{
     audit::{Action, Record},
 };
 use crate::{
+    id::UserId,
     mail::{self, LinkKind},
     password::Password,
+    store::Tx,
 };
 
 /// The old password and the new.
@@ -42,8 +44,7 @@ impl Auth {
             return Err(Error::SessionEnded);
         }
         tx.delete_sessions(account.id, Some(identity.session)).await?;
-        tx.delete_link_tokens(account.id, LinkKind::ResetPassword.as_str())
-            .await?;
+        revoke_links(&mut tx, account.id).await?;
         let message = mail::Message::PasswordChanged(client.circumstances(now));
         tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now))
             .await?;
@@ -70,4 +71,13 @@ impl Auth {
         }
         proved
     }
+}
+
+/// Ends every link that was mailed for an account, when its password becomes another. Whoever knew the old one may have
+/// asked for a new address, and the link that waits in their mailbox would hand them the account.
+pub(super) async fn revoke_links(tx: &mut Tx, user: UserId) -> Result<(), Error> {
+    for kind in [LinkKind::ResetPassword, LinkKind::VerifyEmail] {
+        tx.delete_link_tokens(user, kind.as_str()).await?;
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use super::{
     Auth, Client, Error, accounts,
     audit::{Action, Record},
+    change_password::revoke_links,
     verify_email::proves_current_address,
 };
 use crate::{
@@ -36,17 +37,17 @@ impl Auth {
         let password_hash = self.parts.hasher.hash(new).await?;
         let now = self.now();
         let mut tx = self.store().begin().await?;
-        if tx.consume_link_token(hash.as_str(), kind, now).await?.is_none() {
-            return Err(Error::LinkInvalid);
-        }
-        if !tx.update_password(account.id, password_hash.as_str(), now).await? {
+        // The account before the link, as in every transaction: two that lock in other orders may wait for each other.
+        if !tx.update_password(account.id, password_hash.as_str(), now).await?
+            || tx.consume_link_token(hash.as_str(), kind, now).await?.is_none()
+        {
             return Err(Error::LinkInvalid);
         }
         if proves_current_address(&link, &account) {
             tx.update_email_verified(account.id, &account.email_key, now).await?;
         }
         tx.delete_sessions(account.id, None).await?;
-        tx.delete_link_tokens(account.id, kind).await?;
+        revoke_links(&mut tx, account.id).await?;
         let message = mail::Message::PasswordChanged(client.circumstances(now));
         tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now))
             .await?;

@@ -15,21 +15,24 @@ impl Auth {
     /// Verifies the address that the link was mailed to: the account's own, or the new one that it asked for.
     pub async fn verify_email(&self, token: &str, client: &Client) -> Result<(), Error> {
         let token = LinkToken::parse(token).ok_or(Error::LinkInvalid)?;
+        let (hash, kind) = (token.hash(), LinkKind::VerifyEmail.as_str());
         let now = self.now();
-        let mut tx = self.store().begin().await?;
-        let kind = LinkKind::VerifyEmail.as_str();
-        let Some(link) = tx.consume_link_token(token.hash().as_str(), kind, now).await? else {
-            drop(tx);
+        let Some(link) = self.store().find_link_token(hash.as_str(), kind, now).await? else {
             self.record(Record::failure(Action::VerifyEmail, client, &Error::LinkInvalid))
                 .await?;
             return Err(Error::LinkInvalid);
         };
-        let account = tx.find_user(link.user_id).await?.ok_or(Error::LinkInvalid)?;
         let proved = EmailAddress::parse("email", &link.email).map_err(|_| Error::LinkInvalid)?;
+        let mut tx = self.store().begin().await?;
+        let account = tx.find_user(link.user_id).await?.ok_or(Error::LinkInvalid)?;
         if proved.key() == account.email_key {
             tx.update_email_verified(account.id, proved.key(), now).await?;
         } else {
             move_to(&mut tx, &account, &proved, client, now).await?;
+        }
+        // Of all who follow the link at once, one uses it up; what the others did goes with their transactions.
+        if tx.consume_link_token(hash.as_str(), kind, now).await?.is_none() {
+            return Err(Error::LinkInvalid);
         }
         Record::success(Action::VerifyEmail, client)
             .about(account.id)
