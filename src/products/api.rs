@@ -12,6 +12,7 @@ use axum::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{NewProduct, Product, ProductChange, ProductQuery, Products};
@@ -66,24 +67,23 @@ impl From<Product> for ProductResponse {
 
 /// A product to add.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(example = json!({"name": "Desk lamp", "description": "Brass, with a green shade"}))]
 struct CreateProductRequest {
     /// 1 to 100 characters.
-    #[schemars(example = &"Desk lamp")]
     name: String,
     /// At most 2000 characters.
     #[serde(default)]
-    #[schemars(example = &"Brass, with a green shade")]
     description: Option<String>,
 }
 
 /// What to change; a field that is left out stays, `null` clears the description.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(example = json!({"description": "Brass, with a white shade"}))]
 struct UpdateProductRequest {
     #[serde(default)]
-    #[schemars(example = &"Desk lamp")]
     name: Option<String>,
     #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Option<String>", example = &"Brass, with a green shade")]
+    #[schemars(with = "Option<String>")]
     description: Option<Option<String>>,
 }
 

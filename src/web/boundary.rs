@@ -28,7 +28,7 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// Wraps every route.
 pub(super) async fn pass(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let id = Uuid::new_v4().to_string();
-    let span = tracing::info_span!("request", id);
+    let span = tracing::info_span!("request", request_id = id);
     answer(state, request, next, id).instrument(span).await
 }
 

@@ -1,5 +1,7 @@
 //! The session's two cookies: their names, their attributes, and when they go.
 
+use std::sync::Arc;
+
 use axum::{extract::FromRequestParts, http::request::Parts};
 use time::Duration as CookieDuration;
 use tower_cookies::{
@@ -69,7 +71,7 @@ impl CookiePolicy {
 #[derive(Clone, Debug)]
 pub(crate) struct SessionCookies {
     jar: Cookies,
-    policy: CookiePolicy,
+    policy: Arc<CookiePolicy>,
 }
 
 impl SessionCookies {
@@ -121,7 +123,7 @@ impl FromRequestParts<AppState> for SessionCookies {
             .map_err(|(_, cause)| Problem::internal(cause))?;
         Ok(Self {
             jar,
-            policy: state.site.cookies.clone(),
+            policy: Arc::clone(&state.site.cookies),
         })
     }
 }
@@ -173,7 +175,7 @@ mod tests {
         jar.add(Cookie::new("refresh_token", "old"));
         let cookies = SessionCookies {
             jar,
-            policy: CookiePolicy::with(false, None),
+            policy: Arc::new(CookiePolicy::with(false, None)),
         };
         assert_eq!(cookies.refresh().as_deref(), Some("old"));
         cookies.clear();

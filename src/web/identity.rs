@@ -64,17 +64,17 @@ async fn identify(parts: &mut Parts, state: &AppState) -> Result<Visitor, Proble
 /// refresh cookie all get the same successor.
 async fn identify_browser(cookies: &SessionCookies, state: &AppState, client: &Client) -> Result<Visitor, auth::Error> {
     let refused = match cookies.access() {
-        None => auth::Error::NotAuthenticated,
+        None => None,
         Some(access) => match state.auth.authenticate(&access).await {
             Ok(identity) => return Ok(Visitor::SignedIn(Box::new(identity))),
-            Err(error) => keep_if_over(error)?,
+            Err(error) => Some(keep_if_over(error)?),
         },
     };
-    let Some(refresh) = cookies.refresh() else {
-        cookies.clear();
-        return Ok(Visitor::Nobody(refused));
+    let exchanged = match cookies.refresh() {
+        None => Err(auth::Error::NotAuthenticated),
+        Some(refresh) => state.auth.refresh(&refresh, client).await,
     };
-    match state.auth.refresh(&refresh, client).await {
+    match exchanged {
         Ok(signed_in) => {
             cookies.set(&signed_in);
             let identity = Identity {
@@ -86,7 +86,8 @@ async fn identify_browser(cookies: &SessionCookies, state: &AppState, client: &C
         Err(error) => {
             let over = keep_if_over(error)?;
             cookies.clear();
-            Ok(Visitor::Nobody(over))
+            // The signed token knows more of why: that it expired, or that its account was disabled.
+            Ok(Visitor::Nobody(refused.unwrap_or(over)))
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::web::{
 };
 
 /// What browsers send by `report-uri`, and by `report-to` (Reporting API).
-const MEDIA_TYPES: [&str; 3] = ["application/csp-report", "application/reports+json", "application/json"];
+const MEDIA_TYPES: [&str; 2] = ["application/csp-report", "application/reports+json"];
 
 /// One request cannot fill the log.
 const MAX_REPORTS: usize = 10;

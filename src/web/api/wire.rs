@@ -14,6 +14,7 @@ use axum::{
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
@@ -76,17 +77,16 @@ where
 
 /// A new account.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(example = json!({"email": "ann@example.com", "password": "violet-harbour-quartz", "username": "ann"}))]
 pub(super) struct RegisterRequest {
-    #[schemars(example = &"ann@example.com", extend("format" = "email"))]
+    #[schemars(extend("format" = "email"))]
     pub(super) email: String,
     pub(super) password: Secret,
     /// Letters, digits and `_ . -`; unique without regard to case.
     #[serde(default)]
-    #[schemars(example = &"ann")]
     pub(super) username: Option<String>,
     /// How the user is shown to others.
     #[serde(default)]
-    #[schemars(example = &"Ann Smith")]
     pub(super) name: Option<String>,
 }
 
@@ -101,9 +101,9 @@ pub(super) struct RegisterResponse {
 
 /// Who signs in. `username` and `email` are two names of one field: either may hold either.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(example = json!({"username": "ann@example.com", "password": "violet-harbour-quartz"}))]
 pub(super) struct LoginRequest {
     #[serde(default)]
-    #[schemars(example = &"ann@example.com")]
     pub(super) username: Option<String>,
     #[serde(default)]
     pub(super) email: Option<String>,
@@ -149,9 +149,9 @@ impl TokenResponse {
 
 /// The refresh token, unless it comes as Bearer token or by cookie.
 #[derive(Default, Deserialize, JsonSchema)]
+#[schemars(example = json!({"refresh_token": "vst_rt_dGhpcyBpcyBub3QgYSByZWZyZXNoIHRva2Vu"}))]
 pub(super) struct RefreshRequest {
     #[serde(default)]
-    #[schemars(example = &"vst_rt_dGhpcyBpcyBub3QgYSByZWZyZXNoIHRva2Vu")]
     pub(super) refresh_token: Option<String>,
 }
 
@@ -211,27 +211,28 @@ impl From<auth::User> for UserResponse {
 
 /// What to change; a field that is left out stays, `null` clears it.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(example = json!({"name": "Ann Smith"}))]
 pub(super) struct UpdateProfileRequest {
     #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Option<String>", example = &"Ann Smith")]
+    #[schemars(with = "Option<String>")]
     pub(super) name: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Option<String>", example = &"ann")]
+    #[schemars(with = "Option<String>")]
     pub(super) username: Option<Option<String>>,
 }
 
 /// What to change; a field that is left out stays, `null` clears a name.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(example = json!({"roles": ["admin"], "is_active": true}))]
 pub(super) struct UpdateUserRequest {
     #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Option<String>", example = &"Ann Smith")]
+    #[schemars(with = "Option<String>")]
     pub(super) name: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "Option<String>", example = &"ann")]
+    #[schemars(with = "Option<String>")]
     pub(super) username: Option<Option<String>>,
     /// All roles that the account is to have.
     #[serde(default)]
-    #[schemars(example = ["admin"])]
     pub(super) roles: Option<Vec<String>>,
     /// Disabling an account ends its sessions.
     #[serde(default)]
@@ -240,12 +241,14 @@ pub(super) struct UpdateUserRequest {
 
 /// The password, to prove that it is not somebody at an unlocked screen.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(example = json!({"password": "violet-harbour-quartz"}))]
 pub(super) struct DeleteAccountRequest {
     pub(super) password: Secret,
 }
 
 /// The old password and the new.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(example = json!({"current_password": "violet-harbour-quartz", "new_password": "copper-lantern-fjord"}))]
 pub(super) struct ChangePasswordRequest {
     pub(super) current_password: Secret,
     pub(super) new_password: Secret,
@@ -253,36 +256,39 @@ pub(super) struct ChangePasswordRequest {
 
 /// A new address, which holds once the link mailed to it was confirmed.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(example = json!({"password": "violet-harbour-quartz", "new_email": "ann.smith@example.com"}))]
 pub(super) struct ChangeEmailRequest {
     pub(super) password: Secret,
-    #[schemars(example = &"ann.smith@example.com", extend("format" = "email"))]
+    #[schemars(extend("format" = "email"))]
     pub(super) new_email: String,
 }
 
 /// An address.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(example = json!({"email": "ann@example.com"}))]
 pub(super) struct EmailRequest {
-    #[schemars(example = &"ann@example.com", extend("format" = "email"))]
+    #[schemars(extend("format" = "email"))]
     pub(super) email: String,
 }
 
 /// The token of a mailed link, and the new password.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(example = json!({"token": "vst_lt_dGhpcyBpcyBub3QgYSBsaW5rIHRva2Vu", "new_password": "copper-lantern-fjord"}))]
 pub(super) struct ResetPasswordRequest {
-    #[schemars(example = &"vst_lt_dGhpcyBpcyBub3QgYSBsaW5rIHRva2VuIGVpdGhlcg")]
     pub(super) token: String,
     pub(super) new_password: Secret,
 }
 
 /// The token of a mailed link.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(example = json!({"token": "vst_lt_dGhpcyBpcyBub3QgYSBsaW5rIHRva2Vu"}))]
 pub(super) struct VerifyEmailRequest {
-    #[schemars(example = &"vst_lt_dGhpcyBpcyBub3QgYSBsaW5rIHRva2VuIGVpdGhlcg")]
     pub(super) token: String,
 }
 
 /// A password to judge, with the words that its owner's attackers would try first.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(example = json!({"password": "violet-harbour-quartz", "email": "ann@example.com"}))]
 pub(super) struct PasswordStrengthRequest {
     pub(super) password: Secret,
     #[serde(default)]
