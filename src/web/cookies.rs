@@ -104,12 +104,17 @@ impl SessionCookies {
         self.jar.add(self.policy.cookie(name, value.to_owned(), life));
     }
 
-    /// Takes back what the browser holds; a browser that holds nothing is left alone.
+    /// Takes back both of them, also the one that was not sent: which a browser sends and which it holds are two things
+    /// while one of them expires. Who sent none is left alone.
     pub(crate) fn clear(&self) {
-        for name in [&self.policy.access_name, &self.policy.refresh_name] {
-            if self.jar.get(name).is_some() {
-                self.jar.remove(self.policy.cookie(name, String::new(), None));
-            }
+        let names = [&self.policy.access_name, &self.policy.refresh_name];
+        if names.iter().all(|name| self.jar.get(name).is_none()) {
+            return;
+        }
+        for name in names {
+            let mut removal = self.policy.cookie(name, String::new(), None);
+            removal.make_removal();
+            self.jar.add(removal);
         }
     }
 }
@@ -170,15 +175,25 @@ mod tests {
     }
 
     #[test]
-    fn clearing_takes_back_only_what_the_browser_holds() {
-        let jar = Cookies::default();
-        jar.add(Cookie::new("refresh_token", "old"));
-        let cookies = SessionCookies {
+    fn clearing_takes_back_both_from_whoever_sent_one() {
+        let cookies = |jar| SessionCookies {
             jar,
-            policy: Arc::new(CookiePolicy::with(false, None)),
+            policy: Arc::new(CookiePolicy::with(true, None)),
         };
-        assert_eq!(cookies.refresh().as_deref(), Some("old"));
-        cookies.clear();
-        assert_eq!((cookies.access(), cookies.refresh()), (None, None));
+        let silent = cookies(Cookies::default());
+        silent.clear();
+        assert!(silent.jar.list().is_empty());
+
+        let sender = cookies(Cookies::default());
+        sender.jar.add(Cookie::new("__Host-access_token", "old"));
+        assert_eq!(sender.access().as_deref(), Some("old"));
+        sender.clear();
+        let mut left: Vec<String> = sender.jar.list().iter().map(ToString::to_string).collect();
+        left.sort();
+        for (removal, name) in left.iter().zip(["__Host-access_token", "__Host-refresh_token"]) {
+            let expected = format!("{name}=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0; Expires=");
+            assert!(removal.starts_with(&expected), "{removal}");
+        }
+        assert_eq!((left.len(), sender.access()), (2, None));
     }
 }

@@ -1,6 +1,6 @@
 //! Request bodies: the one way from bytes to a request's fields, and to a problem that says which of them is wrong.
 
-use std::{borrow::Cow, future::poll_fn, pin::Pin};
+use std::{borrow::Cow, fmt, future::poll_fn, pin::Pin};
 
 use aide::{
     OperationInput,
@@ -14,7 +14,10 @@ use axum::{
     http::{HeaderMap, header},
 };
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, MapAccess, SeqAccess, Visitor},
+};
 
 use super::problem::{FieldFault, Problem};
 
@@ -155,16 +158,61 @@ fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             "The body must be a JSON object".to_owned(),
         )]));
     }
+    serde_json::from_str::<WellFormed>(text).map_err(|error| malformed_json(&error))?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        if error.inner().is_data() {
-            field_problem(&error)
-        } else {
-            malformed_json(error.inner())
-        }
-    })?;
-    deserializer.end().map_err(|error| malformed_json(&error))?;
-    Ok(value)
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| field_problem(&error))
+}
+
+/// Any JSON, looked at and forgotten. serde skips over unknown fields without a look at what is in them, at any depth
+/// and with any escapes; what is no JSON is to be refused wherever it stands.
+struct WellFormed;
+
+impl<'de> Deserialize<'de> for WellFormed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for WellFormed {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        while members.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
+    }
 }
 
 /// serde's own text would do, if it did not say more about this program than about the body.
@@ -300,7 +348,6 @@ pub(crate) fn describe_body<T: JsonSchema>(
 #[cfg(test)]
 mod tests {
     use axum::http::{HeaderValue, StatusCode};
-    use serde::Deserialize;
 
     use super::*;
 
@@ -387,8 +434,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_json_is_malformed_in_a_field_that_nobody_reads_too() {
+        for value in ["\"\\ud800\"", "1e999", "01", "\"a\nb\""] {
+            let text = format!("{{\"name\": \"a\", \"x\": {value}}}");
+            assert_eq!(
+                json(text.as_bytes()).unwrap_err().status(),
+                StatusCode::BAD_REQUEST,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn deep_json_is_malformed_and_does_not_overflow_the_stack() {
-        let deep = format!("{{\"x\": {}", "[".repeat(30_000));
+        let deep = format!(
+            "{{\"name\": \"a\", \"x\": {}1{}}}",
+            "[".repeat(30_000),
+            "]".repeat(30_000)
+        );
         assert_eq!(json(deep.as_bytes()).unwrap_err().status(), StatusCode::BAD_REQUEST);
     }
 

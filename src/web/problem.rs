@@ -301,6 +301,7 @@ pub(crate) struct ProblemDocument {
     code: &'static str,
     /// Which fields do not hold what they must.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     errors: Vec<FieldFault>,
     /// Only with a fault of the server: what to ask its operator about.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -37,11 +37,11 @@ async fn login(
     cookies: SessionCookies,
     JsonOrForm(request): JsonOrForm<LoginRequest>,
 ) -> Result<Json<TokenResponse>, Problem> {
-    // Programs keep their tokens themselves; only the page has a box that asks whether to be remembered.
+    // Programs keep their tokens themselves, and mean to be remembered unless they say otherwise.
     let attempt = LogIn {
         identifier: identifier(request.username, request.email)?,
         password: request.password.0,
-        remember: true,
+        remember: request.remember.unwrap_or(true),
     };
     let signed_in = auth.log_in(attempt, &client).await?;
     cookies.set(&signed_in);

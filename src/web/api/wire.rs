@@ -108,6 +108,9 @@ pub(super) struct LoginRequest {
     #[serde(default)]
     pub(super) email: Option<String>,
     pub(super) password: Secret,
+    /// Whether the session may outlive the browser's window; else it ends with it, or after twelve hours unused.
+    #[serde(default)]
+    pub(super) remember: Option<bool>,
 }
 
 /// A signed-in session.
