@@ -54,6 +54,7 @@ pub struct AppState {
 #[derive(Clone, Debug)]
 pub struct Site {
     pub(crate) public_url: PublicUrl,
+    pub(crate) name: String,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) cookies: Arc<CookiePolicy>,
 }
@@ -64,6 +65,7 @@ impl Site {
     pub fn new(config: &Config) -> Self {
         Self {
             public_url: config.public_url.clone(),
+            name: config.site_name.clone(),
             allowed_origins: config.allowed_origins.clone(),
             cookies: Arc::new(CookiePolicy::new(config)),
         }
