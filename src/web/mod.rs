@@ -96,7 +96,7 @@ impl FromRef<AppState> for Arc<Site> {
     }
 }
 
-/// Everything that is served, ready for [`axum::serve`].
+/// Everything that is served, ready for [`axum::serve`](fn@axum::serve).
 ///
 /// A trailing slash is cut before a route is chosen, so that no POST has to be redirected and sent again.
 #[must_use]

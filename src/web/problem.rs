@@ -1,6 +1,6 @@
 //! Refusals as problem details (RFC 9457), the one form of every error answer.
 //!
-//! A handler, an extractor or a fallback gives a [`Problem`]; its text is written once, at the [boundary](super::boundary),
+//! A handler, an extractor or a fallback gives a [`Problem`]; its text is written once, at the boundary,
 //! which knows the request's id and logs what went wrong inside. Nothing else writes an error body.
 
 use std::{borrow::Cow, error::Error as StdError, sync::Arc};
@@ -173,6 +173,8 @@ impl Problem {
     /// What the client reads. The request's id goes only with faults of the server, where somebody will ask for it.
     pub(crate) fn document(&self, request_id: Option<&str>) -> ProblemDocument {
         ProblemDocument {
+            // Means what its status means (RFC 9457 section 4.2.1). A URI of this server would change with its address, and
+            // one of a website would have to be kept up for as long as any client compares it; `code` is for that.
             kind: "about:blank",
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
@@ -266,7 +268,7 @@ impl From<auth::Error> for Problem {
     }
 }
 
-/// Carries the problem to the [boundary](super::boundary), where it is written.
+/// Carries the problem to the boundary, where it is written.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
@@ -281,10 +283,6 @@ impl OperationOutput for Problem {
 }
 
 /// Why a request was refused (RFC 9457).
-///
-/// `type` is `about:blank`, which says that the problem means what its status means (section 4.2.1): a URI of this
-/// server would change with its address, and one of a website would have to be kept up for as long as any client
-/// compares it. What programs compare is `code`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Problem")]
 pub(crate) struct ProblemDocument {

@@ -7,78 +7,107 @@ use aide::{
     redoc::Redoc,
     swagger::Swagger,
 };
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
+    Router,
     body::Bytes,
-    http::{HeaderName, header},
+    extract::Path,
+    http::header,
     response::{Html, IntoResponse, Response},
+    routing::get,
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::openapi::{SERVICES, answers_with, for_anyone, named};
-use crate::web::AppState;
+use crate::web::{AppState, problem::Problem};
 
-/// The pages are a megabyte each and rarely looked at: made when first asked for, and shared from then on.
-static SWAGGER: LazyLock<ToolPage> =
-    LazyLock::new(|| ToolPage::new(Swagger::new("/openapi.json").with_title("Vestibule API").html()));
-static REDOC: LazyLock<ToolPage> =
-    LazyLock::new(|| ToolPage::new(Redoc::new("/openapi.json").with_title("Vestibule API").html()));
+/// A megabyte each and rarely looked at: made when first asked for, and shared from then on.
+static SWAGGER: LazyLock<ToolPage> = LazyLock::new(|| {
+    let tool = Swagger::new("/openapi.json").with_title("Vestibule API");
+    ToolPage::new("/docs", &tool.html())
+});
+static REDOC: LazyLock<ToolPage> = LazyLock::new(|| {
+    let tool = Redoc::new("/openapi.json").with_title("Vestibule API");
+    ToolPage::new("/redoc", &tool.html())
+});
+
+/// Styles are written by the tools' scripts, which only `unsafe-inline` allows. Nothing is loaded from elsewhere: not
+/// even `ReDoc`'s logo.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src 'self' data:; \
+     font-src data:; connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const REVALIDATE: &str = "no-cache";
+const AN_HOUR: &str = "public, max-age=3600";
 
-/// A page of inline scripts, and the policy under which it runs.
+const WITHOUT_SCRIPTS: &str = "<noscript>This page needs JavaScript; \
+     <a href=\"/openapi.json\">the document itself</a> does not.</noscript></body>";
+
+/// A tool as a page and the scripts that it loads.
 struct ToolPage {
     html: Bytes,
-    policy: String,
+    scripts: Vec<Bytes>,
 }
 
 impl ToolPage {
-    /// The scripts are allowed by their hashes; for styles, which both tools write from scripts, only `unsafe-inline`
-    /// does. Nothing is loaded from elsewhere: Redoc's logo stays away.
-    fn new(html: String) -> Self {
-        let scripts: Vec<String> = inline_scripts(&html)
-            .map(|script| format!("'{}'", hash(script)))
-            .collect();
-        let policy = format!(
-            "default-src 'none'; script-src {}; style-src 'unsafe-inline'; img-src 'self' data:; font-src data:; \
-             connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-            scripts.join(" ")
-        );
+    /// Takes the scripts out of `html`, which has them inline, so that the page runs without allowing inline ones.
+    fn new(base: &str, html: &str) -> Self {
+        let mut page = String::new();
+        let mut scripts = Vec::new();
+        let mut rest = html;
+        while let Some((before, after)) = rest.split_once("<script>") {
+            let (script, after) = after.split_once("</script>").unwrap_or((after, ""));
+            page.push_str(before);
+            page.push_str(&script_tag(base, scripts.len()));
+            scripts.push(Bytes::from(script.to_owned()));
+            rest = after;
+        }
+        page.push_str(&rest.replacen("</body>", WITHOUT_SCRIPTS, 1));
         Self {
-            html: html.into(),
-            policy,
+            html: page.into(),
+            scripts,
         }
     }
 
     fn answer(&self) -> Response {
-        let headers: [(HeaderName, &str); 2] = [
-            (header::CONTENT_SECURITY_POLICY, &self.policy),
+        let headers = [
+            (header::CONTENT_SECURITY_POLICY, POLICY),
             (header::CACHE_CONTROL, REVALIDATE),
         ];
         (headers, Html(self.html.clone())).into_response()
     }
+
+    fn answer_script(&self, name: &str) -> Result<Response, Problem> {
+        let number = name.strip_suffix(".js").and_then(|number| number.parse::<usize>().ok());
+        let script = number.and_then(|number| self.scripts.get(number));
+        let script = script.ok_or_else(Problem::not_found)?;
+        let headers = [
+            (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
+            (header::CACHE_CONTROL, AN_HOUR),
+        ];
+        Ok((headers, script.clone()).into_response())
+    }
 }
 
-/// What stands between each `<script>` and the `</script>` that ends it.
-fn inline_scripts(html: &str) -> impl Iterator<Item = &str> {
-    let mut rest = html;
-    std::iter::from_fn(move || {
-        let (_, after) = rest.split_once("<script>")?;
-        let (script, after) = after.split_once("</script>")?;
-        rest = after;
-        Some(script)
-    })
+fn script_tag(base: &str, number: usize) -> String {
+    format!("<script src=\"{base}/{number}.js\"></script>")
 }
 
-fn hash(script: &str) -> String {
-    format!("sha256-{}", STANDARD.encode(digest(&SHA256, script.as_bytes())))
+/// What the pages load: parts of them, and no part of the API.
+pub(super) fn scripts() -> Router<AppState> {
+    let swagger = |Path(name): Path<String>| async move { SWAGGER.answer_script(&name) };
+    let redoc = |Path(name): Path<String>| async move { REDOC.answer_script(&name) };
+    Router::new()
+        .route("/docs/{script}", get(swagger))
+        .route("/redoc/{script}", get(redoc))
 }
 
 pub(super) fn swagger_route() -> ApiMethodRouter<AppState> {
     get_with(swagger, |docs| {
         docs.with(named("swaggerUi", SERVICES, "This document in Swagger UI"))
             .with(for_anyone)
-            .with(answers_with(200, Some("text/html"), "A page with everything in it."))
+            .with(answers_with(
+                200,
+                Some("text/html"),
+                "A page that needs no other server.",
+            ))
     })
 }
 
@@ -90,7 +119,11 @@ pub(super) fn redoc_route() -> ApiMethodRouter<AppState> {
     get_with(redoc, |docs| {
         docs.with(named("redoc", SERVICES, "This document in ReDoc"))
             .with(for_anyone)
-            .with(answers_with(200, Some("text/html"), "A page with everything in it."))
+            .with(answers_with(
+                200,
+                Some("text/html"),
+                "A page that needs no other server.",
+            ))
     })
 }
 
@@ -98,7 +131,6 @@ async fn redoc() -> Response {
     REDOC.answer()
 }
 
-/// The description of the route that serves the description.
 pub(super) fn openapi_route() -> ApiMethodRouter<AppState> {
     get_with(openapi, |docs| {
         docs.with(named("openapi", SERVICES, "This document"))
@@ -120,17 +152,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_inline_script_is_found() {
-        let html = "<script>a<b</script><p><script>c</script><script src=x></script>";
-        assert_eq!(inline_scripts(html).collect::<Vec<_>>(), ["a<b", "c"]);
+    fn scripts_are_taken_out_of_the_page() {
+        let page = ToolPage::new("/docs", "<p><script>a<b</script></p><script>c</script>");
+        let html = "<p><script src=\"/docs/0.js\"></script></p><script src=\"/docs/1.js\"></script>";
+        assert_eq!(page.html, html);
+        assert_eq!(page.scripts, ["a<b", "c"]);
+        assert!(page.answer_script("1.js").is_ok());
+        for unknown in ["2.js", "1", "-1.js", "x.js", ""] {
+            assert!(page.answer_script(unknown).is_err(), "{unknown}");
+        }
     }
 
     #[test]
-    fn the_tools_load_nothing_from_elsewhere() {
+    fn the_tools_are_whole_and_load_nothing_from_elsewhere() {
         for page in [&*SWAGGER, &*REDOC] {
-            assert!(page.policy.contains("script-src 'sha256-"), "{}", page.policy);
             let html = std::str::from_utf8(&page.html).unwrap();
-            assert!(!html.contains("<script src") && !html.contains("<link "));
+            assert!(html.trim_end().ends_with("</html>") && html.contains(WITHOUT_SCRIPTS));
+            assert!(!html.contains("src=\"http") && !html.contains("<link "));
+            assert!(page.scripts.iter().any(|script| script.len() > 500_000));
         }
     }
 }

@@ -93,7 +93,9 @@ struct Document(Bytes);
 /// All routes of the API, and the document that describes them.
 pub(super) fn router(state: &AppState) -> Router<AppState> {
     let (router, document) = describe(state.products.is_some(), state.site.cookies.access_name());
-    router.layer(Extension(Document(document.to_string().into())))
+    router
+        .layer(Extension(Document(document.to_string().into())))
+        .merge(docs::scripts())
 }
 
 /// The OpenAPI document; with `products`, the worked example's routes are in it.

@@ -1,0 +1,255 @@
+//! `vestibule …`, as an operator types it, alone and beside a running server.
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::support::{Actor, PASSWORD, Place, Process, both_engines, one_engine};
+
+both_engines![
+    the_first_admin_is_made_from_standard_input,
+    users_are_listed_shown_and_found_by_any_name,
+    roles_are_granted_and_revoked_beside_a_running_server,
+    users_are_disabled_enabled_and_deleted,
+    the_last_admin_stays,
+    keys_are_listed_and_rotated,
+    mistakes_are_told_in_words,
+];
+
+one_engine![
+    sqlite: Sqlite,
+    the_openapi_document_is_printed,
+    a_stop_finishes_the_request_in_flight,
+    a_busy_port_is_told,
+];
+
+async fn create(place: &Place, email: &str, more: &[&str]) {
+    let arguments = [&["user", "create", "--email", email], more].concat();
+    place
+        .vestibule_with(&arguments, &[], &format!("{PASSWORD}\n"))
+        .await
+        .expect_success();
+}
+
+async fn show(place: &Place, name: &str) -> Value {
+    let shown = place.vestibule(&["user", "show", name]).await.expect_success();
+    serde_json::from_str(&shown.stdout).expect("JSON")
+}
+
+async fn the_first_admin_is_made_from_standard_input(place: Place) {
+    create(
+        &place,
+        "root@example.com",
+        &["--admin", "--username", "root", "--name", "Root"],
+    )
+    .await;
+    let server = place.start().await;
+    let root = server.log_in("root@example.com").await;
+    let me = root.get("/users/me").await.json();
+    assert_eq!((&me["username"], &me["name"]), (&json!("root"), &json!("Root")));
+    assert_eq!(me["roles"], json!(["admin"]));
+    root.get("/api/users").await.expect(200);
+    // A password in an argument would be seen by everybody on the machine.
+    let help = place
+        .vestibule(&["user", "create", "--help"])
+        .await
+        .expect_success()
+        .stdout;
+    assert!(!help.contains("--password "), "{help}");
+}
+
+async fn users_are_listed_shown_and_found_by_any_name(place: Place) {
+    create(&place, "ann@example.com", &["--username", "ann"]).await;
+    create(&place, "root@example.com", &["--admin"]).await;
+    let listed = place.vestibule(&["user", "list"]).await.expect_success().stdout;
+    assert!(
+        listed.contains("ann@example.com") && listed.contains("root@example.com"),
+        "{listed}"
+    );
+    let admins = place
+        .vestibule(&["user", "list", "--role", "admin"])
+        .await
+        .expect_success()
+        .stdout;
+    assert!(
+        !admins.contains("ann@example.com") && admins.contains("root@example.com"),
+        "{admins}"
+    );
+    let by_email = show(&place, "ANN@example.com").await;
+    assert_eq!(show(&place, "ann").await, by_email);
+    assert_eq!(show(&place, by_email["id"].as_str().unwrap()).await, by_email);
+    assert_eq!(by_email["email"], "ann@example.com");
+    assert!(!by_email.to_string().contains("argon2"), "{by_email}");
+}
+
+async fn roles_are_granted_and_revoked_beside_a_running_server(place: Place) {
+    let server = place.start().await;
+    let ann = server.user("ann@example.com").await;
+    create(&place, "root@example.com", &["--admin"]).await;
+    place
+        .vestibule(&["user", "grant", "ann@example.com", "admin"])
+        .await
+        .expect_success();
+    ann.get("/api/users").await.expect(200);
+    place
+        .vestibule(&["user", "grant", "ann@example.com", "editor"])
+        .await
+        .expect_success();
+    assert_eq!(
+        show(&place, "ann@example.com").await["roles"],
+        json!(["admin", "editor"])
+    );
+    place
+        .vestibule(&["user", "revoke", "ann@example.com", "admin"])
+        .await
+        .expect_success();
+    ann.get("/api/users").await.expect_problem(403, "forbidden");
+    place
+        .vestibule(&["user", "grant", "ann@example.com", "not a role"])
+        .await
+        .expect_failure();
+    assert_eq!(show(&place, "ann@example.com").await["roles"], json!(["editor"]));
+}
+
+async fn users_are_disabled_enabled_and_deleted(place: Place) {
+    let server = place.start().await;
+    let ann = server.user("ann@example.com").await;
+    place
+        .vestibule(&["user", "disable", "ann@example.com"])
+        .await
+        .expect_success();
+    ann.get("/users/me").await.expect_refusal();
+    let body = json!({"email": "ann@example.com", "password": PASSWORD});
+    server
+        .anonymous()
+        .post("/login")
+        .json(&body)
+        .await
+        .expect_problem(400, "inactive_user");
+    place
+        .vestibule(&["user", "enable", "ann@example.com"])
+        .await
+        .expect_success();
+    server.log_in("ann@example.com").await;
+    // Nobody is there to be asked.
+    place
+        .vestibule(&["user", "delete", "ann@example.com"])
+        .await
+        .expect_failure();
+    place
+        .vestibule(&["user", "delete", "ann@example.com", "--yes"])
+        .await
+        .expect_success();
+    server
+        .anonymous()
+        .post("/login")
+        .json(&body)
+        .await
+        .expect_problem(401, "invalid_credentials");
+}
+
+async fn the_last_admin_stays(place: Place) {
+    create(&place, "root@example.com", &["--admin"]).await;
+    for arguments in [
+        &["user", "revoke", "root@example.com", "admin"][..],
+        &["user", "disable", "root@example.com"],
+        &["user", "delete", "root@example.com", "--yes"],
+    ] {
+        let finished = place.vestibule(arguments).await.expect_failure();
+        assert!(finished.stderr.contains("last active admin"), "{finished:?}");
+    }
+    let root = show(&place, "root@example.com").await;
+    assert_eq!((&root["roles"], &root["is_active"]), (&json!(["admin"]), &json!(true)));
+}
+
+async fn keys_are_listed_and_rotated(place: Place) {
+    let count = async || {
+        let listed = place.vestibule(&["keys", "list", "--json"]).await.expect_success();
+        let keys: Value = serde_json::from_str(&listed.stdout).expect("JSON");
+        assert!(
+            !listed.stdout.contains("sealed") && !listed.stdout.contains("private"),
+            "{}",
+            listed.stdout
+        );
+        keys.as_array().unwrap().len()
+    };
+    assert_eq!(count().await, 1);
+    place.vestibule(&["keys", "rotate"]).await.expect_success();
+    assert_eq!(count().await, 2);
+    let variables = [("ALGORITHM", "HS256"), ("SECRET_KEY", crate::support::SECRET_KEY)];
+    let finished = place
+        .vestibule_with(&["keys", "rotate"], &variables, "")
+        .await
+        .expect_failure();
+    assert!(finished.stderr.contains("SECRET_KEY"), "{finished:?}");
+}
+
+async fn mistakes_are_told_in_words(place: Place) {
+    create(&place, "ann@example.com", &["--username", "ann"]).await;
+    let create = ["user", "create", "--email", "bob@example.com"];
+    for (arguments, input, said) in [
+        (&["user", "show", "nobody@example.com"][..], "", "nobody@example.com"),
+        (&create[..], "short\n", "password"),
+        (&create[..], "", "password"),
+        (
+            &["user", "create", "--email", "not-an-address"],
+            "plum-Tractor-94-orbit\n",
+            "email",
+        ),
+        (
+            &["user", "create", "--email", "ANN@example.com"],
+            "plum-Tractor-94-orbit\n",
+            "already registered",
+        ),
+        (&["user", "dance"], "", "dance"),
+        (&["user", "create"], "", "--email"),
+    ] {
+        let finished = place.vestibule_with(arguments, &[], input).await.expect_failure();
+        let text = finished.stderr.to_lowercase();
+        assert!(text.contains(said), "no {said} in {finished:?}");
+        assert!(finished.stdout.is_empty(), "{finished:?}");
+    }
+}
+
+async fn the_openapi_document_is_printed(place: Place) {
+    let printed = place.vestibule(&["openapi"]).await.expect_success();
+    let printed: Value = serde_json::from_str(&printed.stdout).expect("JSON");
+    let server = place.start().await;
+    let document = server.anonymous().get("/openapi.json").await.expect(200).json();
+    assert_eq!(printed["paths"], document["paths"]);
+}
+
+async fn a_stop_finishes_the_request_in_flight(place: Place) {
+    let mut process = Process::start(&place, &[]).await;
+    let register = json!({"email": "ann@example.com", "password": PASSWORD}).to_string();
+    let mut stream = TcpStream::connect(process.address()).await.unwrap();
+    let head = format!(
+        "POST /register HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        register.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&register.as_bytes()[..10]).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    process.terminate();
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    stream.write_all(&register.as_bytes()[10..]).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    let status = process.ended();
+    assert!(status.success(), "{status}: {}", process.output());
+    // And what it acknowledged is there.
+    show(&place, "ann@example.com").await;
+}
+
+async fn a_busy_port_is_told(place: Place) {
+    let process = Process::start(&place, &[]).await;
+    let port = process.address().port().to_string();
+    let finished = place
+        .vestibule_with(&["serve"], &[("PORT", &port)], "")
+        .await
+        .expect_failure();
+    assert!(finished.stderr.contains(&port), "{finished:?}");
+}

@@ -1,0 +1,194 @@
+//! What the binary says to a configuration that cannot be, and where it takes a good one from.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::{Actor, Place, Process, SECRET_KEY, one_engine};
+
+one_engine![
+    sqlite: Sqlite,
+    every_mistake_is_reported_at_once,
+    placeholders_and_short_secrets_are_refused,
+    a_flag_wins_over_the_environment_and_that_over_the_file,
+    secrets_come_from_files_too,
+    with_nothing_set_it_starts,
+    help_names_every_variable,
+];
+
+async fn every_mistake_is_reported_at_once(place: Place) {
+    let mistakes = [
+        ("HOST", "not a host!"),
+        ("PORT", "99999999"),
+        ("PUBLIC_URL", "http://auth.example.com"),
+        ("ALGORITHM", "none"),
+        ("ACCESS_TOKEN_EXPIRE_MINUTES", "soon"),
+        ("REFRESH_TOKEN_EXPIRE_DAYS", "-1"),
+        ("ALLOWED_ORIGINS", "*"),
+        ("PASSWORD_MIN_SCORE", "9"),
+        ("ARGON2_MEMORY_KIB", "lots"),
+        ("ALLOW_SIGNUP", "perhaps"),
+        ("LOG_FORMAT", "xml"),
+        ("SEALING_KEY", "short-secret-x9"),
+        ("DATABASE_URL", "mysql://root:hunter2@localhost/auth"),
+    ];
+    let finished = place.vestibule_with(&[], &mistakes, "").await.expect_failure();
+    for (name, _) in mistakes {
+        assert!(
+            finished.stderr.contains(name),
+            "nothing about {name} in {}",
+            finished.stderr
+        );
+    }
+    for secret in ["hunter2", "short-secret-x9"] {
+        assert!(!finished.stderr.contains(secret), "{secret} in {}", finished.stderr);
+    }
+}
+
+async fn placeholders_and_short_secrets_are_refused(place: Place) {
+    for secret in [
+        "your-secret-key",
+        "your-secret-key-here",
+        "your-super-secret-key-here",
+        "your-secure-secret-key",
+        "your-secret-key-your-secret-key-your-secret-key",
+        "short",
+        "",
+    ] {
+        let variables = [("ALGORITHM", "HS256"), ("SECRET_KEY", secret)];
+        let finished = place
+            .vestibule_with(&["keys", "list"], &variables, "")
+            .await
+            .expect_failure();
+        assert!(finished.stderr.contains("SECRET_KEY"), "{finished:?}");
+        assert!(
+            secret.is_empty() || secret == "short" || !finished.stderr.contains(secret),
+            "{finished:?}"
+        );
+    }
+    for (name, value) in [
+        ("ALLOWED_ORIGINS", "null"),
+        ("ALLOWED_ORIGINS", "*"),
+        ("PUBLIC_URL", "http://10.0.0.7:8000"),
+    ] {
+        let finished = place
+            .vestibule_with(&["keys", "list"], &[(name, value)], "")
+            .await
+            .expect_failure();
+        assert!(finished.stderr.contains(name), "{finished:?}");
+    }
+    let postgres = [("DATABASE_URL", "postgres://u:p@127.0.0.1:1/x"), ("SEALING_KEY", "")];
+    let finished = place
+        .vestibule_with(&["keys", "list"], &postgres, "")
+        .await
+        .expect_failure();
+    assert!(finished.stderr.contains("SEALING_KEY"), "{finished:?}");
+}
+
+async fn a_flag_wins_over_the_environment_and_that_over_the_file(place: Place) {
+    std::fs::write(
+        place.directory().join(".env"),
+        "SITE_NAME=File\nPASSWORD_MIN_LENGTH=99999\n",
+    )
+    .unwrap();
+    let finished = place.vestibule(&["keys", "list"]).await.expect_failure();
+    assert!(
+        finished.stderr.contains("PASSWORD_MIN_LENGTH"),
+        "the file is read: {finished:?}"
+    );
+    let variables = [("PASSWORD_MIN_LENGTH", "12")];
+    place
+        .vestibule_with(&["keys", "list"], &variables, "")
+        .await
+        .expect_success();
+    let variables = [("PASSWORD_MIN_LENGTH", "88888")];
+    place
+        .vestibule_with(&["--password-min-length", "12", "keys", "list"], &variables, "")
+        .await
+        .expect_success();
+}
+
+async fn secrets_come_from_files_too(place: Place) {
+    let path = place.directory().join("secret");
+    std::fs::write(&path, format!("{SECRET_KEY}\n")).unwrap();
+    let process = Process::start(
+        &place,
+        &[("ALGORITHM", "HS256"), ("SECRET_KEY_FILE", path.to_str().unwrap())],
+    )
+    .await;
+    let body = serde_json::json!({"email": "ann@example.com", "password": crate::support::PASSWORD});
+    process.anonymous().post("/register").json(&body).await.expect(201);
+    let answer = process.anonymous().post("/login").json(&body).await.expect(200).json();
+    let token = answer["access_token"].as_str().unwrap();
+    let sound = crate::support::forge(
+        &crate::support::jwt_header(token),
+        &crate::support::jwt_claims(token),
+        crate::support::hmac_sha256(SECRET_KEY.as_bytes()),
+    );
+    process.anonymous().get("/users/me").bearer(&sound).await.expect(200);
+    let both = [
+        ("ALGORITHM", "HS256"),
+        ("SECRET_KEY", SECRET_KEY),
+        ("SECRET_KEY_FILE", "/nowhere"),
+    ];
+    place
+        .vestibule_with(&["keys", "list"], &both, "")
+        .await
+        .expect_failure();
+}
+
+async fn with_nothing_set_it_starts(place: Place) {
+    // Empty counts as not set; only the port has to be one that is free.
+    let unset = [
+        ("DATA_DIR", ""),
+        ("DATABASE_URL", ""),
+        ("SEALING_KEY", ""),
+        ("PUBLIC_URL", ""),
+        ("HOST", ""),
+    ];
+    let process = Process::start_bare(&place, &unset).await;
+    process.anonymous().get("/health/ready").await.expect(200);
+    let key = place.directory().join("data/sealing.key");
+    let mode = std::fs::metadata(&key).expect("a generated key").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(place.directory().join("data/vestibule.db").exists());
+    let output = process.output();
+    for told in [
+        "/docs",
+        "/dev/mail",
+        &format!("http://localhost:{}", process.address().port()),
+    ] {
+        assert!(output.contains(told), "no {told} in {output}");
+    }
+}
+
+async fn help_names_every_variable(place: Place) {
+    let help = place.vestibule(&["--help"]).await.expect_success().stdout;
+    for variable in [
+        "HOST",
+        "PORT",
+        "PUBLIC_URL",
+        "DATA_DIR",
+        "SITE_NAME",
+        "DATABASE_URL",
+        "ALGORITHM",
+        "ACCESS_TOKEN_EXPIRE_MINUTES",
+        "REFRESH_TOKEN_EXPIRE_DAYS",
+        "SESSION_MAX_DAYS",
+        "RESET_TOKEN_EXPIRE_MINUTES",
+        "ALLOWED_ORIGINS",
+        "JWT_AUDIENCE",
+        "COOKIE_DOMAIN",
+        "PASSWORD_MIN_LENGTH",
+        "PASSWORD_MIN_SCORE",
+        "ARGON2_MEMORY_KIB",
+        "ARGON2_PASSES",
+        "REQUIRE_VERIFIED_EMAIL",
+        "PRIVATE_SIGNUP",
+        "ALLOW_SIGNUP",
+        "PRODUCTS",
+        "MAIL_FROM",
+        "LOG_FORMAT",
+    ] {
+        assert!(help.contains(variable), "no {variable} in {help}");
+    }
+    assert!(!help.contains(SECRET_KEY));
+}

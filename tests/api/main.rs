@@ -1,0 +1,65 @@
+//! Vestibule as its clients see it: HTTP over real sockets, against what production starts, on both engines.
+//!
+//! A file holds one operation or one promise. At its head stands the list of its scenarios, each of which becomes two
+//! tests, `scenario::sqlite` and `scenario::postgres`; `make test` brings the PostgreSQL.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod support;
+
+// Signing up, in and out.
+mod log_in;
+mod log_out;
+mod refresh;
+mod sign_up;
+
+// A user's own account.
+mod account;
+mod change_email;
+mod change_password;
+mod sessions;
+
+// Mailed links.
+mod finish_reset;
+mod request_reset;
+mod verify_email;
+
+// Administration.
+mod audit;
+mod last_admin;
+mod list_users;
+mod manage_users;
+mod outbox;
+
+// The worked example.
+mod products;
+
+// Tokens, keys and cookies.
+mod access_tokens;
+mod cookies;
+mod forward;
+mod key_rotation;
+mod renewal;
+
+// What holds everywhere.
+mod bad_input;
+mod enumeration;
+mod headers;
+mod openapi;
+mod origin;
+mod problems;
+mod rehash;
+
+// Clients that were written for something else.
+mod templates;
+
+// The server as its operator sees it.
+mod command_line;
+mod configuration;
+mod databases;
+mod health;
+mod logs;
+mod tour;

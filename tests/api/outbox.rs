@@ -1,0 +1,151 @@
+use serde_json::json;
+
+use crate::support::{Actor, Place, both_engines};
+
+both_engines![
+    admins_see_what_was_mailed_but_no_link,
+    messages_are_filtered_and_paged,
+    a_message_is_sent_again_on_request,
+    the_outbox_is_for_admins,
+    mail_for_a_public_site_waits_in_the_outbox,
+    the_mailbox_answers_only_a_loopback_peer_with_a_loopback_host,
+];
+
+async fn admins_see_what_was_mailed_but_no_link(place: Place) {
+    let server = place.start().await;
+    let admin = server.admin("admin@example.com").await;
+    server.sign_up("ann@example.com").await;
+    server.reset_link("ann@example.com").await;
+    let reply = admin.get("/api/mail").await;
+    let messages = reply.items();
+    assert_eq!(messages.len(), 3, "{messages:?}");
+    assert_eq!(messages[0]["address"], "ann@example.com");
+    assert_eq!(messages[0]["created_at"], "2026-03-01T12:00:00Z");
+    assert!(!reply.text().contains("vst_"), "{}", reply.text());
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+}
+
+async fn messages_are_filtered_and_paged(place: Place) {
+    let server = place.start().await;
+    let admin = server.admin("admin@example.com").await;
+    for number in 0..3 {
+        let email = format!("user{number}@example.com");
+        server.sign_up(&email).await;
+        server.verification_link(&email).await;
+    }
+    // Delivered is written after the delivery.
+    for _ in 0..200 {
+        if admin.get("/api/mail?state=sent").await.items().len() == 4 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(admin.get("/api/mail?state=sent").await.items().len(), 4);
+    assert!(admin.get("/api/mail?state=failed").await.items().is_empty());
+    let first = admin.get("/api/mail?limit=3").await;
+    assert_eq!(first.items().len(), 3);
+    let cursor = first.json()["next_cursor"].as_str().unwrap().to_owned();
+    assert_eq!(
+        admin
+            .get(&format!("/api/mail?limit=3&cursor={cursor}"))
+            .await
+            .items()
+            .len(),
+        1
+    );
+    for query in ["state=lost", "limit=0", "cursor=x", "cursor=%00"] {
+        admin.get(&format!("/api/mail?{query}")).await.expect_refusal();
+    }
+}
+
+async fn a_message_is_sent_again_on_request(place: Place) {
+    let server = place.start().await;
+    let admin = server.admin("admin@example.com").await;
+    let ann = server.user("ann@example.com").await;
+    server.verification_link("ann@example.com").await;
+    let messages = admin.get("/api/mail").await.items();
+    let message = messages
+        .iter()
+        .find(|message| message["address"] == "ann@example.com")
+        .unwrap();
+    let path = format!("/api/mail/{}/resend", message["id"].as_str().unwrap());
+    ann.post(&path).await.expect_problem(403, "forbidden");
+    // As soon as the first delivery is on record.
+    for _ in 0..200 {
+        if admin.get("/api/mail?state=sent").await.items().len() == 2 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    admin.post(&path).await.expect_success();
+    let links = server.links("ann@example.com", "/verify-email", 2).await;
+    assert_ne!(links[0], links[1], "a new link, since no row holds the old one");
+    let body = json!({"token": links[0]});
+    server
+        .anonymous()
+        .post("/api/auth/verify-email")
+        .json(body)
+        .await
+        .expect(200);
+    let nothing = "/api/mail/01890a5d-ac96-774b-bcce-b302099a8057/resend";
+    admin.post(nothing).await.expect_problem(404, "not_found");
+    admin.post("/api/mail/x/resend").await.expect_refusal();
+}
+
+async fn the_outbox_is_for_admins(place: Place) {
+    let server = place.start().await;
+    let ann = server.user("ann@example.com").await;
+    ann.get("/api/mail").await.expect_problem(403, "forbidden");
+    server
+        .anonymous()
+        .get("/api/mail")
+        .await
+        .expect_problem(401, "not_authenticated");
+    let path = "/api/mail/01890a5d-ac96-774b-bcce-b302099a8057/resend";
+    server
+        .anonymous()
+        .post(path)
+        .await
+        .expect_problem(401, "not_authenticated");
+    ann.post(path).await.expect_problem(403, "forbidden");
+}
+
+async fn mail_for_a_public_site_waits_in_the_outbox(place: Place) {
+    let server = place.start_with(&[("PUBLIC_URL", "https://auth.example.com")]).await;
+    let admin = server.admin("admin@example.com").await;
+    let waiting = admin.get("/api/mail?state=waiting").await.items();
+    assert_eq!(waiting.len(), 1);
+    for path in ["/dev/mail", "/dev/mail.json"] {
+        server.anonymous().get(path).await.expect_problem(404, "not_found");
+    }
+}
+
+async fn the_mailbox_answers_only_a_loopback_peer_with_a_loopback_host(place: Place) {
+    let server = place.start().await;
+    server.sign_up("ann@example.com").await;
+    server.verification_link("ann@example.com").await;
+    for path in ["/dev/mail", "/dev/mail.json"] {
+        let reply = server.anonymous().get(path).await.expect(200);
+        assert!(reply.text().contains("ann@example.com"));
+        assert_eq!(reply.header("cache-control"), Some("no-store"), "{path}");
+        for (name, value) in [
+            // A page of another site whose name was made to resolve to this machine.
+            ("host", "evil.example"),
+            ("host", "localhost.evil.example:8000"),
+            ("host", "127.0.0.1.evil.example"),
+            // A proxy on this machine, for somebody who is not.
+            ("x-forwarded-for", "203.0.113.7"),
+            ("x-forwarded-host", "evil.example"),
+            ("x-forwarded-proto", "https"),
+            ("forwarded", "for=203.0.113.7"),
+            ("x-real-ip", "203.0.113.7"),
+            ("via", "1.1 proxy"),
+        ] {
+            let reply = server.anonymous().get(path).header(name, value).await;
+            reply.expect_problem(404, "not_found");
+        }
+        for host in ["localhost", "localhost:8000", "127.0.0.1:1", "[::1]:8000"] {
+            server.anonymous().get(path).header("host", host).await.expect(200);
+        }
+    }
+}

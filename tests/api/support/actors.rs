@@ -1,0 +1,163 @@
+//! Who talks to the server.
+
+use std::ops::Deref;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::{PUBLIC_URL, jar::Jar, request::Request};
+
+/// Anyone who sends requests.
+pub(crate) trait Actor {
+    fn request(&self, method: Method, path: &str) -> Request;
+
+    fn get(&self, path: &str) -> Request {
+        self.request(Method::GET, path)
+    }
+
+    fn post(&self, path: &str) -> Request {
+        self.request(Method::POST, path)
+    }
+
+    fn patch(&self, path: &str) -> Request {
+        self.request(Method::PATCH, path)
+    }
+
+    fn delete(&self, path: &str) -> Request {
+        self.request(Method::DELETE, path)
+    }
+}
+
+/// A program that has not signed in: neither credentials nor any header that a browser would send.
+#[derive(Clone)]
+pub(crate) struct Anonymous {
+    client: reqwest::Client,
+    url: String,
+}
+
+impl Anonymous {
+    pub(crate) fn at(address: std::net::SocketAddr) -> Self {
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build();
+        Self {
+            client: client.expect("a client"),
+            url: format!("http://{address}"),
+        }
+    }
+}
+
+impl Actor for Anonymous {
+    fn request(&self, method: Method, path: &str) -> Request {
+        Request::new(&self.client, &method, &self.url, path)
+    }
+}
+
+/// A program that signed in and sends its access token as a Bearer value.
+#[derive(Clone)]
+pub(crate) struct ApiClient {
+    pub(crate) anonymous: Anonymous,
+    pub(crate) user_id: String,
+    pub(crate) email: String,
+    pub(crate) access_token: String,
+    pub(crate) refresh_token: String,
+}
+
+impl ApiClient {
+    /// Takes the tokens of a log-in's or refresh's answer.
+    pub(crate) fn take_tokens(&mut self, answer: &Value) {
+        answer["access_token"]
+            .as_str()
+            .expect("an access token")
+            .clone_into(&mut self.access_token);
+        answer["refresh_token"]
+            .as_str()
+            .expect("a refresh token")
+            .clone_into(&mut self.refresh_token);
+    }
+
+    /// Exchanges the refresh token, which is good.
+    pub(crate) async fn refresh(&mut self) {
+        let reply = self
+            .anonymous
+            .post("/api/auth/refresh")
+            .bearer(&self.refresh_token)
+            .await
+            .expect(200);
+        self.take_tokens(&reply.json());
+    }
+
+    /// Whether the access token is still taken.
+    pub(crate) async fn is_signed_in(&self) -> bool {
+        self.get("/api/auth/me").await.status == 200
+    }
+}
+
+impl Actor for ApiClient {
+    fn request(&self, method: Method, path: &str) -> Request {
+        self.anonymous.request(method, path).bearer(&self.access_token)
+    }
+}
+
+/// An [`ApiClient`] whose user is an admin.
+#[derive(Clone)]
+pub(crate) struct Admin(pub(crate) ApiClient);
+
+impl Deref for Admin {
+    type Target = ApiClient;
+
+    fn deref(&self) -> &ApiClient {
+        &self.0
+    }
+}
+
+impl Actor for Admin {
+    fn request(&self, method: Method, path: &str) -> Request {
+        self.0.request(method, path)
+    }
+}
+
+/// A browser: it keeps cookies, and says of each request where it came from.
+#[derive(Clone)]
+pub(crate) struct Browser {
+    anonymous: Anonymous,
+    pub(crate) jar: Jar,
+    site: &'static str,
+    origin: String,
+}
+
+impl Browser {
+    pub(crate) fn new(anonymous: Anonymous) -> Self {
+        Self {
+            anonymous,
+            jar: Jar::default(),
+            site: "same-origin",
+            origin: PUBLIC_URL.to_owned(),
+        }
+    }
+
+    /// The same browser with the same cookies, on a page of another origin.
+    pub(crate) fn on_page_of(&self, site: &'static str, origin: &str) -> Self {
+        Self {
+            site,
+            origin: origin.to_owned(),
+            ..self.clone()
+        }
+    }
+}
+
+impl Actor for Browser {
+    fn request(&self, method: Method, path: &str) -> Request {
+        let request = self.anonymous.request(method.clone(), path).with_jar(&self.jar);
+        let request = request
+            .header("sec-fetch-site", self.site)
+            .header("sec-fetch-mode", "cors");
+        // Browsers send Origin with what is unsafe, and with what goes to another origin.
+        if method == Method::GET && self.site == "same-origin" {
+            request
+        } else {
+            request.header("origin", &self.origin)
+        }
+    }
+}

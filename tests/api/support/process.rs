@@ -1,0 +1,180 @@
+//! The binary, started as its users start it.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use super::{Anonymous, Place};
+
+/// Longer than a debug build takes to start, or to stop.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// `vestibule` with an empty environment but for the database of `place`.
+fn command(place: &Place) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+    command.env_clear().current_dir(place.directory());
+    for (name, value) in super::settings(place) {
+        command.env(name, value);
+    }
+    command
+}
+
+/// A command that ran to its end.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Finished {
+    #[track_caller]
+    pub(crate) fn expect_success(self) -> Self {
+        assert!(self.status.success(), "{self:?}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_failure(self) -> Self {
+        assert!(!self.status.success(), "{self:?}");
+        assert!(!self.stderr.contains("panicked"), "{self:?}");
+        self
+    }
+}
+
+impl Place {
+    /// Runs `vestibule arguments…` to its end.
+    pub(crate) async fn vestibule(&self, arguments: &[&str]) -> Finished {
+        self.vestibule_with(arguments, &[], "").await
+    }
+
+    /// Runs `vestibule arguments…` with more variables, and with `input` on its standard input.
+    pub(crate) async fn vestibule_with(&self, arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Finished {
+        let mut command = command(self);
+        command.args(arguments).envs(variables.iter().copied());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        // A command that refuses without reading leaves the pipe broken, which is not the matter here.
+        let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+        let output = tokio::task::spawn_blocking(move || child.wait_with_output());
+        let output = output.await.unwrap().expect("the binary ends");
+        Finished {
+            status: output.status,
+            stdout: String::from_utf8(output.stdout).expect("text"),
+            stderr: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+}
+
+/// A server in a process of its own; ended with the test.
+pub(crate) struct Process {
+    child: Child,
+    address: SocketAddr,
+    output: PathBuf,
+}
+
+impl Process {
+    /// Starts `vestibule` in `place` on a free port and waits until it answers.
+    pub(crate) async fn start(place: &Place, variables: &[(&str, &str)]) -> Self {
+        let address = free_address();
+        let public_url = format!("http://localhost:{}", address.port());
+        let variables = [&[("PUBLIC_URL", public_url.as_str())], variables].concat();
+        Self::start_at(address, place, &variables).await
+    }
+
+    /// As [`Process::start`], with no variable but `PORT` set beyond those given.
+    pub(crate) async fn start_bare(place: &Place, variables: &[(&str, &str)]) -> Self {
+        Self::start_at(free_address(), place, variables).await
+    }
+
+    async fn start_at(address: SocketAddr, place: &Place, variables: &[(&str, &str)]) -> Self {
+        let output = place.directory().join(format!("output-{}", address.port()));
+        let log = File::create(&output).expect("a file for the output");
+        let mut command = command(place);
+        command
+            .envs(variables.iter().copied())
+            .env("PORT", address.port().to_string())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("the same file"))
+            .stderr(log);
+        let mut process = Self {
+            child: command.spawn().expect("the binary starts"),
+            address,
+            output,
+        };
+        tokio::task::spawn_blocking(move || {
+            process.wait_until_it_answers();
+            process
+        })
+        .await
+        .unwrap()
+    }
+
+    fn wait_until_it_answers(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(self.address).is_err() {
+            let ended = self.child.try_wait().expect("the process's state");
+            assert!(ended.is_none(), "it ended: {ended:?}\n{}", self.output());
+            assert!(Instant::now() < deadline, "it does not answer:\n{}", self.output());
+            sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn anonymous(&self) -> Anonymous {
+        Anonymous::at(self.address)
+    }
+
+    /// All it has written so far, to either stream.
+    pub(crate) fn output(&self) -> String {
+        read(&self.output)
+    }
+
+    /// Asks it to stop, as an operator or a supervisor does.
+    pub(crate) fn terminate(&self) {
+        let sent = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the process's state") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it does not stop:\n{}", self.output());
+            sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("its address")
+}
+
+fn read(path: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(path).expect("the output")).into_owned()
+}
