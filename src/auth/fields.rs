@@ -63,14 +63,19 @@ fn is_atom_char(char: char) -> bool {
     if char.is_ascii() {
         char.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(char)
     } else {
-        !char.is_whitespace() && !is_unprintable(char)
+        let joins = matches!(char, '\u{200C}' | '\u{200D}');
+        !char.is_whitespace() && !is_unprintable(char) && !joins
     }
 }
 
-/// Controls, and the marks that reorder or hide the text around them (CVE-2021-42574's trick).
+/// Controls, and the marks that reorder or hide the text around them (CVE-2021-42574's trick). The two joiners are part
+/// of how Persian and emoji are written.
 fn is_unprintable(char: char) -> bool {
-    char.is_control()
-        || matches!(char, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+    let reorders_or_hides = matches!(
+        char,
+        '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}'
+    );
+    char.is_control() || reorders_or_hides
 }
 
 /// A name to sign in with: ASCII, so that no two that look alike differ, and never with an `@`, so that it cannot be

@@ -54,10 +54,19 @@ impl Auth {
             return Ok(SignedUp::Private);
         }
         let created = self.insert_newcomer(&newcomer, &hash, client).await;
+        let created = match created {
+            // When both are taken, engines differ in which they name; the address says more.
+            Err(Error::UsernameTaken) if self.has_account(&newcomer.email).await? => Err(Error::EmailTaken),
+            created => created,
+        };
         if let Err(error @ (Error::EmailTaken | Error::UsernameTaken)) = &created {
             self.record(Record::failure(Action::SignUp, client, error)).await?;
         }
         created.map(|account| SignedUp::Created(account.into()))
+    }
+
+    async fn has_account(&self, email: &EmailAddress) -> Result<bool, Error> {
+        Ok(self.store().find_user_by_email(email.key()).await?.is_some())
     }
 
     fn read_newcomer(&self, request: &SignUp) -> Result<Newcomer, Error> {

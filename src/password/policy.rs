@@ -112,11 +112,15 @@ impl Policy {
     }
 }
 
-/// A password is made of `alice` or `example` rather than of the whole of `alice@example.com`. Bounded, since a name is
-/// as long as its owner likes.
+/// A password is made of `alice.jones`, `alice` or `example` rather than of the whole of `alice.jones@example.com`.
+/// Bounded, since a name is as long as its owner likes.
 fn parts<'a>(words: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     words
-        .flat_map(|word| std::iter::once(word).chain(word.split(|c: char| !c.is_alphanumeric())))
+        .flat_map(|word| {
+            let sides = word.split('@');
+            let pieces = word.split(|c: char| !c.is_alphanumeric());
+            std::iter::once(word).chain(sides).chain(pieces)
+        })
         .filter(|part| (3..=MAX_JUDGED).contains(&part.len()))
         .take(32)
         .collect()
