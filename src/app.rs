@@ -5,7 +5,6 @@
 
 use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
-use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -205,7 +204,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
         site: Arc::new(Site::new(&config)),
     };
     let (stop, stopped) = watch::channel(false);
-    let server = tokio::spawn(serve(listener, state, stopped.clone()));
+    let server = tokio::spawn(serve(listener, web::service(state), stopped.clone()));
     let housekeeping = tokio::spawn(keep_house(services.auth.clone(), stopped));
     Ok(App {
         address,
@@ -290,8 +289,7 @@ fn start_worker(config: &Config, services: &Services, mailbox: Mailbox) -> Worke
     )
 }
 
-async fn serve(listener: TcpListener, state: AppState, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
-    let service: IntoMakeServiceWithConnectInfo<_, SocketAddr> = web::service(state);
+async fn serve(listener: TcpListener, service: web::MakeService, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
     axum::serve(listener, service)
         .with_graceful_shutdown(async move {
             // An error means that the app is gone, which is a stop too.

@@ -47,10 +47,14 @@ fn is_passing(error: &dyn DatabaseError) -> bool {
             .parse::<u32>()
             .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 7 | 8 | 10 | 13 | 14 | 15));
     }
-    // Classes of SQLSTATE: connection, rolled back to break a deadlock, insufficient resources, lock not available,
+    // Classes of SQLSTATE: connection, no such database and no such login (both met while connecting, when the server
+    // is being moved or set up again), rolled back to break a deadlock, insufficient resources, lock not available,
     // operator intervention (shutdown, time-out), system error. 25006 is a server that fell back to read-only, 25P03 a
     // transaction that was idle for too long.
-    matches!(code.get(..2), Some("08" | "40" | "53" | "55" | "57" | "58")) || matches!(&*code, "25006" | "25P03")
+    matches!(
+        code.get(..2),
+        Some("08" | "28" | "3D" | "40" | "53" | "55" | "57" | "58")
+    ) || matches!(&*code, "25006" | "25P03")
 }
 
 /// A user could not be written.

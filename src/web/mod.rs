@@ -96,11 +96,14 @@ impl FromRef<AppState> for Arc<Site> {
     }
 }
 
+/// Gives each connection its service, which knows the peer's address.
+pub type MakeService = IntoMakeServiceWithConnectInfo<NormalizePath<Router>, SocketAddr>;
+
 /// Everything that is served, ready for [`axum::serve`](fn@axum::serve).
 ///
 /// A trailing slash is cut before a route is chosen, so that no POST has to be redirected and sent again.
 #[must_use]
-pub fn service(state: AppState) -> IntoMakeServiceWithConnectInfo<NormalizePath<Router>, SocketAddr> {
+pub fn service(state: AppState) -> MakeService {
     let service = NormalizePathLayer::trim_trailing_slash().layer(router(state));
     ServiceExt::<Request>::into_make_service_with_connect_info(service)
 }
