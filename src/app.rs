@@ -1,7 +1,8 @@
 //! What both `main` and the tests start.
 //!
-//! [`Services`] is the house without a street: the store and the operations, enough for a command beside a running
-//! server. [`App`] adds the listener, the mail worker and the housekeeping, and stops them in order.
+//! [`Services`](crate::app::Services) is the house without a street: the store and the operations, enough for a command
+//! beside a running server. [`App`](crate::app::App) adds the listener, the mail worker and the housekeeping, and stops
+//! them in order.
 
 use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
@@ -49,13 +50,8 @@ pub enum StartError {
     #[error(transparent)]
     Keys(#[from] KeyError),
     /// The generated sealing key, kept in `DATA_DIR`.
-    #[error("cannot read or make the sealing key in {directory}")]
-    SealingKey {
-        /// `DATA_DIR`.
-        directory: String,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    #[error("cannot read or make the sealing key")]
+    SealingKey(#[source] io::Error),
     /// The built-in mailbox, kept in `DATA_DIR`.
     #[error("cannot open the mailbox in {directory}")]
     Mailbox {
@@ -166,10 +162,7 @@ fn first_ring(config: &Config) -> Result<KeyRing, KeyError> {
 }
 
 fn sealing_key(config: &Config) -> Result<SealingKey, StartError> {
-    let secret = config.sealing_secret().map_err(|source| StartError::SealingKey {
-        directory: config.data_dir.display().to_string(),
-        source,
-    })?;
+    let secret = config.sealing_secret().map_err(StartError::SealingKey)?;
     Ok(SealingKey::from_secret(secret.expose()))
 }
 

@@ -17,6 +17,8 @@ pub mod id;
 pub mod mail;
 /// Passwords: hashing, foreign formats, admission to the hashing threads, policy.
 pub mod password;
+/// Files and directories that only their owner can read.
+mod private_file;
 /// The worked example of a protected resource, laid out as an application's own would be.
 pub mod products;
 /// All SQL, and no decisions.
