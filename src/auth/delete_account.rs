@@ -63,7 +63,7 @@ impl AdminGuard {
 
     /// Refuses the change, which the caller then drops with its transaction, if no active admin is left.
     pub(super) async fn leave(self, tx: &mut Tx) -> Result<(), Error> {
-        if self.concerned && tx.count_active_admins().await? == 0 {
+        if self.concerned && tx.count_active_holders(super::ADMIN).await? == 0 {
             return Err(Error::LastAdmin);
         }
         Ok(())
