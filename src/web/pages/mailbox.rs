@@ -1,4 +1,4 @@
-//! The built-in mailbox in a browser, for whoever runs Vestibule on their own machine.
+//! `/dev/mail`: the built-in mailbox in a browser, for whoever runs Vestibule on their own machine.
 //!
 //! A letter holds a link that is as good as a password, so these routes exist only when mail goes to the mailbox, and
 //! answer only the machine itself (see [`is_local`]). To everybody else they are a path that does not exist.
