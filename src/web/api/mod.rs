@@ -28,9 +28,10 @@ mod wire;
 use aide::{
     axum::{ApiRouter, routing::ApiMethodRouter},
     generate,
+    openapi::OpenApi,
     transform::TransformPathItem,
 };
-use axum::{Extension, Router, body::Bytes, response::Response};
+use axum::{Router, response::Response};
 
 use self::{
     aliases::{ALIASES, Alias, PRODUCT_ALIASES},
@@ -88,25 +89,19 @@ const PRODUCTS: [(&str, Route); 5] = [
     ("/api/products/{id}", products::delete_route),
 ];
 
-/// The OpenAPI document as it is served.
-#[derive(Clone, Debug)]
-struct Document(Bytes);
-
-/// All routes of the API, and the document that describes them.
+/// All routes of the API.
 pub(super) fn router(state: &AppState) -> Router<AppState> {
-    let (router, document) = describe(state.products.is_some(), state.site.cookies.access_name());
-    router
-        .layer(Extension(Document(document.to_string().into())))
-        .merge(docs::scripts())
+    let (routes, _) = describe(state.products.is_some());
+    routes.merge(docs::scripts())
 }
 
 /// The OpenAPI document; with `products`, the worked example's routes are in it.
 pub(super) fn document(products: bool, access_cookie: &str) -> serde_json::Value {
-    describe(products, access_cookie).1
+    openapi::finish(&describe(products).1, access_cookie)
 }
 
 /// Builds routes and document together, so that neither can say what the other does not.
-fn describe(products: bool, access_cookie: &str) -> (Router<AppState>, serde_json::Value) {
+fn describe(products: bool) -> (Router<AppState>, OpenApi) {
     generate::infer_responses(false);
     let mut routes = ApiRouter::new();
     for (path, route) in CANONICAL.iter().chain(PRODUCTS.iter().filter(|_| products)) {
@@ -117,7 +112,7 @@ fn describe(products: bool, access_cookie: &str) -> (Router<AppState>, serde_jso
     }
     let mut api = openapi::blank();
     let served = routes.finish_api(&mut api);
-    (served, openapi::finish(&api, access_cookie))
+    (served, api)
 }
 
 fn completed(mut item: TransformPathItem<'_>) -> TransformPathItem<'_> {
