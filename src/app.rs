@@ -22,7 +22,7 @@ use crate::{
     products::Products,
     store::{Location, OpenError, Store},
     token::{AccessSettings, AccessTokens, Algorithm, KeyRing, SealingKey},
-    web::{self, AppState, Site},
+    web::{self, AppState, Rooms, Site},
 };
 
 /// How many passwords may wait for each hashing thread: about a second's worth.
@@ -188,14 +188,14 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
     let address = listener.local_addr().map_err(listen)?;
     let worker = mailbox.clone().map(|mailbox| start_worker(&config, &services, mailbox));
     let has_mailbox = mailbox.is_some();
-    let state = AppState {
+    let state = AppState::new(Rooms {
         auth: services.auth.clone(),
         products: config
             .products
             .then(|| Products::new(services.store.clone(), Arc::clone(&services.clock))),
         mailbox,
         site: Arc::new(Site::new(&config)),
-    };
+    });
     let (stop, stopped) = watch::channel(false);
     let server = tokio::spawn(serve(listener, web::service(state), stopped.clone()));
     let housekeeping = tokio::spawn(keep_house(services.auth.clone(), stopped));
