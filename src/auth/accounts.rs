@@ -15,7 +15,7 @@ impl Auth {
         })
     }
 
-    /// The caller's account, when `password` is its password; else a fault of `field`. Somebody who finds an unlocked
+    /// The caller's account, when `password` is its password; else a field error of `field`. Somebody who finds an unlocked
     /// screen should not be able to take the account over.
     pub(super) async fn prove_password(
         &self,

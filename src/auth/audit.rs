@@ -10,7 +10,7 @@ use crate::{
 
 /// What is recorded: the closed set of events, each named by its operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub(crate) enum EventKind {
     SignUp,
     LogIn,
     LogOut,
@@ -35,7 +35,7 @@ pub(crate) enum Action {
     RotateKeys,
 }
 
-impl Action {
+impl EventKind {
     const ALL: [Self; 22] = [
         Self::SignUp,
         Self::LogIn,
@@ -92,7 +92,7 @@ impl Action {
 /// One entry in the making.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
-    action: Action,
+    kind: EventKind,
     client: &'a Client,
     outcome: &'static str,
     user: Option<UserId>,
@@ -102,10 +102,10 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// `action` was done by `client`.
-    pub(crate) fn success(action: Action, client: &'a Client) -> Self {
+    /// `kind` was done by `client`.
+    pub(crate) fn success(kind: EventKind, client: &'a Client) -> Self {
         Self {
-            action,
+            kind,
             client,
             outcome: "success",
             user: None,
@@ -115,25 +115,20 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// `action` was refused to `client` for the reason of `error`.
-    pub(crate) fn failure(action: Action, client: &'a Client, error: &Error) -> Self {
+    /// `kind` was refused to `client` for the reason of `error`.
+    pub(crate) fn failure(kind: EventKind, client: &'a Client, error: &Error) -> Self {
         Self {
             outcome: error.code(),
-            ..Self::success(action, client)
-        }
-    }
-
-    /// It was about the account `user`.
-    pub(crate) fn about(self, user: UserId) -> Self {
-        Self {
-            user: Some(user),
-            ..self
+            ..Self::success(kind, client)
         }
     }
 
     /// It was about the account `user`, if there is one.
-    pub(crate) fn about_any(self, user: Option<UserId>) -> Self {
-        Self { user, ..self }
+    pub(crate) fn about(self, user: impl Into<Option<UserId>>) -> Self {
+        Self {
+            user: user.into(),
+            ..self
+        }
     }
 
     /// It was on the device `session`.
@@ -177,7 +172,7 @@ impl<'a> Record<'a> {
         let row = EventRow {
             id: EventId::new(now),
             at: now,
-            event: self.action.as_str().to_owned(),
+            event: self.kind.as_str().to_owned(),
             outcome: self.outcome.to_owned(),
             user_id: self.user,
             actor_id: self.actor,
@@ -207,13 +202,13 @@ impl super::Auth {
     /// The audit log, newest first, for admins.
     pub async fn list_events(&self, actor: &Actor, query: EventQuery) -> Result<Page<Event>, Error> {
         actor.require_admin()?;
-        let mut faults = super::Faults::default();
-        let size = faults.take(types::PageSize::parse(query.limit));
-        let before = faults.take(types::parse_cursor::<EventId>(query.cursor.as_deref()));
-        let user = faults.take(parse_user_filter(query.user.as_deref()));
-        let event = faults.take(parse_event_filter(query.event));
+        let mut errors = super::FieldErrors::default();
+        let size = errors.take(types::PageSize::parse(query.limit));
+        let before = errors.take(types::parse_cursor::<EventId>(query.cursor.as_deref()));
+        let user = errors.take(parse_user_filter(query.user.as_deref()));
+        let event = errors.take(parse_event_filter(query.event));
         let (Some(size), Some(before), Some(user), Some(event)) = (size, before, user, event) else {
-            return Err(faults.into_error());
+            return Err(errors.into_error());
         };
         let rows = self
             .store()
@@ -242,8 +237,8 @@ fn parse_user_filter(user: Option<&str>) -> Result<Option<UserId>, super::FieldE
 
 fn parse_event_filter(event: Option<String>) -> Result<Option<String>, super::FieldError> {
     match event {
-        Some(name) if !Action::ALL.iter().any(|action| action.as_str() == name) => {
-            let names = Action::ALL.map(Action::as_str).join(", ");
+        Some(name) if !EventKind::ALL.iter().any(|kind| kind.as_str() == name) => {
+            let names = EventKind::ALL.map(EventKind::as_str).join(", ");
             Err(super::FieldError::new(
                 "event",
                 "unknown_event",

@@ -2,7 +2,7 @@
 
 use super::{
     Auth, Client, Error, Identity, accounts,
-    audit::{Action, Record},
+    audit::{EventKind, Record},
 };
 use crate::{
     id::UserId,
@@ -31,7 +31,7 @@ impl Auth {
     ) -> Result<(), Error> {
         let proved = self.prove_password(identity, "current_password", change.current).await;
         let account = self
-            .note_wrong_password(proved, Action::ChangePassword, identity, client)
+            .note_wrong_password(proved, EventKind::ChangePassword, identity, client)
             .await?;
         let weak = self.judge_password("new_password", &change.new, &accounts::words_of(&account));
         if !weak.is_empty() {
@@ -48,7 +48,7 @@ impl Auth {
         let message = mail::Message::PasswordChanged(client.circumstances(now));
         tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now))
             .await?;
-        Record::success(Action::ChangePassword, client)
+        Record::success(EventKind::ChangePassword, client)
             .by_owner(identity)
             .write(&mut tx, now)
             .await?;
@@ -61,12 +61,12 @@ impl Auth {
     pub(super) async fn note_wrong_password<T>(
         &self,
         proved: Result<T, Error>,
-        action: Action,
+        kind: EventKind,
         identity: &Identity,
         client: &Client,
     ) -> Result<T, Error> {
         if let Err(error @ Error::InvalidFields(_)) = &proved {
-            self.record(Record::failure(action, client, error).by_owner(identity))
+            self.record(Record::failure(kind, client, error).by_owner(identity))
                 .await?;
         }
         proved

@@ -1,8 +1,8 @@
 //! The operator makes an account by hand, as for the first admin.
 
 use super::{
-    ADMIN, Actor, Auth, Client, EmailAddress, Error, Faults, User, Username,
-    audit::{Action, Record},
+    ADMIN, Actor, Auth, Client, EmailAddress, Error, FieldErrors, User, Username,
+    audit::{EventKind, Record},
     fields,
     sign_up::account_row,
 };
@@ -10,7 +10,7 @@ use crate::{password::Password, store::UserRow};
 
 /// The account to make.
 #[derive(Debug)]
-pub struct NewUser {
+pub struct CreateUser {
     /// The email address. It counts as verified: the operator vouches for it.
     pub email: String,
     /// The username, if any.
@@ -25,22 +25,22 @@ pub struct NewUser {
 
 impl Auth {
     /// Makes an account by hand.
-    pub async fn create_user(&self, actor: &Actor, new: NewUser, client: &Client) -> Result<User, Error> {
+    pub async fn create_user(&self, actor: &Actor, new: CreateUser, client: &Client) -> Result<User, Error> {
         actor.require_admin()?;
-        let mut faults = Faults::default();
-        let email = faults.take(EmailAddress::parse("email", &new.email));
-        let username = faults.take(
+        let mut errors = FieldErrors::default();
+        let email = errors.take(EmailAddress::parse("email", &new.email));
+        let username = errors.take(
             new.username
                 .as_deref()
                 .map(|text| Username::parse("username", text))
                 .transpose(),
         );
-        let name = faults.take(fields::parse_name("name", new.name.as_deref().unwrap_or_default()));
+        let name = errors.take(fields::parse_name("name", new.name.as_deref().unwrap_or_default()));
         let words = [Some(new.email.as_str()), new.username.as_deref(), new.name.as_deref()];
         let words: Vec<&str> = words.into_iter().flatten().collect();
-        faults.extend(self.judge_password("password", &new.password, &words));
-        let (Some(email), Some(username), Some(name), true) = (email, username, name, faults.is_empty()) else {
-            return Err(faults.into_error());
+        errors.extend(self.judge_password("password", &new.password, &words));
+        let (Some(email), Some(username), Some(name), true) = (email, username, name, errors.is_empty()) else {
+            return Err(errors.into_error());
         };
         let hash = self.parts.hasher.hash(new.password).await?;
         let now = self.now();
@@ -54,7 +54,7 @@ impl Auth {
         if new.admin {
             tx.insert_role(account.id, ADMIN).await?;
         }
-        Record::success(Action::CreateUser, client)
+        Record::success(EventKind::CreateUser, client)
             .by(actor)
             .about(account.id)
             .write(&mut tx, now)

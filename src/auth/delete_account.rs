@@ -2,7 +2,7 @@
 
 use super::{
     Auth, Client, Error, Identity, User,
-    audit::{Action, Record},
+    audit::{EventKind, Record},
 };
 use crate::{
     clock::Timestamp,
@@ -15,12 +15,12 @@ impl Auth {
     pub async fn delete_account(&self, identity: &Identity, password: Password, client: &Client) -> Result<(), Error> {
         let proved = self.prove_password(identity, "password", password).await;
         let account = self
-            .note_wrong_password(proved, Action::DeleteAccount, identity, client)
+            .note_wrong_password(proved, EventKind::DeleteAccount, identity, client)
             .await?;
         let now = self.now();
         let mut tx = self.store().begin().await?;
         delete(&mut tx, account).await?;
-        Record::success(Action::DeleteAccount, client)
+        Record::success(EventKind::DeleteAccount, client)
             .by_owner(identity)
             .write(&mut tx, now)
             .await?;

@@ -193,16 +193,16 @@ impl Client {
 
 /// Collects what is wrong with a request's fields, so that all of it is said in one answer.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<FieldError>);
+pub(crate) struct FieldErrors(Vec<FieldError>);
 
-impl Faults {
-    /// The parsed value, or nothing and a fault more.
+impl FieldErrors {
+    /// The parsed value, or nothing and a field error more.
     pub(crate) fn take<T>(&mut self, parsed: Result<T, FieldError>) -> Option<T> {
-        parsed.map_err(|fault| self.0.push(fault)).ok()
+        parsed.map_err(|error| self.0.push(error)).ok()
     }
 
-    pub(crate) fn extend(&mut self, faults: Vec<FieldError>) {
-        self.0.extend(faults);
+    pub(crate) fn extend(&mut self, errors: Vec<FieldError>) {
+        self.0.extend(errors);
     }
 
     pub(crate) fn is_empty(&self) -> bool {

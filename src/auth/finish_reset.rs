@@ -2,7 +2,7 @@
 
 use super::{
     Auth, Client, Error, accounts,
-    audit::{Action, Record},
+    audit::{EventKind, Record},
     change_password::revoke_links,
     verify_email::proves_current_address,
 };
@@ -22,7 +22,7 @@ impl Auth {
         let hash = token.hash();
         let kind = LinkKind::ResetPassword.as_str();
         let Some(link) = self.store().find_link_token(hash.as_str(), kind, self.now()).await? else {
-            self.record(Record::failure(Action::FinishReset, client, &Error::LinkInvalid))
+            self.record(Record::failure(EventKind::FinishReset, client, &Error::LinkInvalid))
                 .await?;
             return Err(Error::LinkInvalid);
         };
@@ -51,7 +51,7 @@ impl Auth {
         let message = mail::Message::PasswordChanged(client.circumstances(now));
         tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now))
             .await?;
-        Record::success(Action::FinishReset, client)
+        Record::success(EventKind::FinishReset, client)
             .about(account.id)
             .write(&mut tx, now)
             .await?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     Actor, Auth, Client, Error,
-    audit::{Action, Record},
+    audit::{EventKind, Record},
 };
 use crate::{
     clock::Timestamp,
@@ -205,7 +205,7 @@ impl Auth {
         tx.insert_signing_key(&row).await?;
         tx.delete_signing_keys_ended(now).await?;
         let by_server = Client::default();
-        let record = Record::success(Action::RotateKeys, &by_server).detail(row.kid);
+        let record = Record::success(EventKind::RotateKeys, &by_server).detail(row.kid);
         record.write(&mut tx, now).await?;
         Ok(tx.commit().await?)
     }

@@ -1,8 +1,8 @@
 //! Admins look into the outbox, and send again what did not arrive.
 
 use super::{
-    Actor, Auth, Client, Error, Faults, FieldError, Message, Page,
-    audit::{Action, Record},
+    Actor, Auth, Client, Error, FieldError, FieldErrors, Message, Page,
+    audit::{EventKind, Record},
     types,
 };
 use crate::{
@@ -25,12 +25,12 @@ impl Auth {
     /// The outbox, newest first, for admins.
     pub async fn list_messages(&self, actor: &Actor, query: MessageQuery) -> Result<Page<Message>, Error> {
         actor.require_admin()?;
-        let mut faults = Faults::default();
-        let size = faults.take(types::PageSize::parse(query.limit));
-        let before = faults.take(types::parse_cursor::<MessageId>(query.cursor.as_deref()));
-        let state = faults.take(parse_state(query.state.as_deref()));
+        let mut errors = FieldErrors::default();
+        let size = errors.take(types::PageSize::parse(query.limit));
+        let before = errors.take(types::parse_cursor::<MessageId>(query.cursor.as_deref()));
+        let state = errors.take(parse_state(query.state.as_deref()));
         let (Some(size), Some(before), Some(state)) = (size, before, state) else {
-            return Err(faults.into_error());
+            return Err(errors.into_error());
         };
         let rows = self
             .store()
@@ -51,7 +51,7 @@ impl Auth {
         if !tx.requeue_message(id, now).await? {
             return Err(Error::NotFound);
         }
-        let record = Record::success(Action::ResendMessage, client).by(actor);
+        let record = Record::success(EventKind::ResendMessage, client).by(actor);
         record.detail(id.to_string()).write(&mut tx, now).await?;
         tx.commit().await?;
         self.parts.waker.wake();
@@ -60,6 +60,12 @@ impl Auth {
 }
 
 fn parse_state(state: Option<&str>) -> Result<Option<MessageState>, FieldError> {
-    let refuse = || FieldError::new("state", "invalid_state", "A state is waiting, sent, failed or dropped");
+    let refuse = || {
+        FieldError::new(
+            "state",
+            "invalid_state",
+            "A state is waiting, sending, sent, failed or dropped",
+        )
+    };
     state.map(|text| text.parse().map_err(|_| refuse())).transpose()
 }

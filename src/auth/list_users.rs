@@ -1,6 +1,6 @@
 //! Admins look for accounts.
 
-use super::{Actor, Auth, Error, Faults, FieldError, Page, User, fields, fields::Identifier, types};
+use super::{Actor, Auth, Error, FieldError, FieldErrors, Page, User, fields, fields::Identifier, types};
 use crate::{
     id::UserId,
     store::{UserFilter, UserRow},
@@ -28,20 +28,20 @@ impl Auth {
     /// The accounts, oldest first, for admins.
     pub async fn list_users(&self, actor: &Actor, query: UserQuery) -> Result<Page<User>, Error> {
         actor.require_admin()?;
-        let mut faults = Faults::default();
-        let size = faults.take(types::PageSize::parse(query.limit));
-        let after = faults.take(types::parse_cursor::<UserId>(query.cursor.as_deref()));
-        let q = faults.take(parse_search(query.q.as_deref()));
-        let role = faults.take(
+        let mut errors = FieldErrors::default();
+        let size = errors.take(types::PageSize::parse(query.limit));
+        let after = errors.take(types::parse_cursor::<UserId>(query.cursor.as_deref()));
+        let q = errors.take(parse_search(query.q.as_deref()));
+        let role = errors.take(
             query
                 .role
                 .as_deref()
                 .map(|role| fields::parse_role("role", role))
                 .transpose(),
         );
-        let active = faults.take(parse_status(query.status.as_deref()));
+        let active = errors.take(parse_status(query.status.as_deref()));
         let (Some(size), Some(after), Some(q), Some(role), Some(active)) = (size, after, q, role, active) else {
-            return Err(faults.into_error());
+            return Err(errors.into_error());
         };
         let rows = self
             .store()

@@ -36,7 +36,7 @@ pub use self::{
     audit::EventQuery,
     change_email::ChangeEmail,
     change_password::ChangePassword,
-    create_user::NewUser,
+    create_user::CreateUser,
     error::{Error, FieldError},
     export_account::Export,
     fields::{Client, EmailAddress, Username},
@@ -46,11 +46,11 @@ pub use self::{
     log_in::LogIn,
     sign_up::{SignUp, SignedUp},
     types::{ADMIN, Actor, Credential, Event, Identity, Message, Page, RefreshLife, Session, SignedIn, User},
-    update_profile::ProfileChange,
-    update_user::UserChange,
+    update_profile::UpdateProfile,
+    update_user::UpdateUser,
 };
 pub(crate) use self::{
-    fields::Faults,
+    fields::FieldErrors,
     types::{PageSize, parse_cursor},
 };
 use crate::{

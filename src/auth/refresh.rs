@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::{
     Auth, Client, Error, SignedIn,
-    audit::{Action, Record},
+    audit::{EventKind, Record},
 };
 use crate::{
     clock::Timestamp,
@@ -36,7 +36,7 @@ impl Auth {
         }
         let session = Self::extended(&found.session, client, now);
         if let Some(successor) = self.exchange(&presented, &session, now).await? {
-            return self.sign_in(found.user, &session, successor, now);
+            return self.issue_tokens(found.user, &session, successor, now);
         }
         // Another request exchanged it between our read and our write; what it wrote is there now.
         let found = self.find_presented(&presented, now).await?;
@@ -122,7 +122,7 @@ impl Auth {
             .is_some_and(|used_at| now.since(used_at) <= REPLAY_WINDOW);
         let sealed = found.token.sealed_successor.as_deref().filter(|_| in_time);
         match sealed.and_then(|sealed| token::open_successor(presented, found.session.id, sealed)) {
-            Some(successor) => self.sign_in(found.user, &found.session, successor, now),
+            Some(successor) => self.issue_tokens(found.user, &found.session, successor, now),
             None => self.end_stolen_session(found, client, now).await,
         }
     }
@@ -157,7 +157,7 @@ impl Auth {
                 now,
             ))
             .await?;
-            let record = Record::failure(Action::Refresh, client, &error);
+            let record = Record::failure(EventKind::Refresh, client, &error);
             record
                 .about(found.user.id)
                 .on(found.session.id)

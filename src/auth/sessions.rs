@@ -2,7 +2,7 @@
 
 use super::{
     Auth, Client, Error, Identity, Session,
-    audit::{Action, Record},
+    audit::{EventKind, Record},
 };
 use crate::id::SessionId;
 
@@ -20,7 +20,7 @@ impl Auth {
         if !tx.delete_session_of(identity.user.id, session).await? {
             return Err(Error::NotFound);
         }
-        let record = Record::success(Action::EndSession, client).by_owner(identity);
+        let record = Record::success(EventKind::EndSession, client).by_owner(identity);
         record.detail(session.to_string()).write(&mut tx, now).await?;
         Ok(tx.commit().await?)
     }
@@ -30,7 +30,7 @@ impl Auth {
         let now = self.now();
         let mut tx = self.store().begin().await?;
         let ended = tx.delete_sessions(identity.user.id, Some(identity.session)).await?;
-        Record::success(Action::EndOtherSessions, client)
+        Record::success(EventKind::EndOtherSessions, client)
             .by_owner(identity)
             .write(&mut tx, now)
             .await?;

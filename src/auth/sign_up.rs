@@ -1,8 +1,8 @@
 //! A stranger makes an account.
 
 use super::{
-    Auth, Client, EmailAddress, Error, Faults, User, Username,
-    audit::{Action, Record},
+    Auth, Client, EmailAddress, Error, FieldErrors, User, Username,
+    audit::{EventKind, Record},
     fields,
 };
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     id::UserId,
     mail,
     password::{Password, PasswordHash},
-    store::{InsertError, UserRow},
+    store::UserRow,
 };
 
 /// What a stranger says of themself.
@@ -60,7 +60,7 @@ impl Auth {
             created => created,
         };
         if let Err(error @ (Error::EmailTaken | Error::UsernameTaken)) = &created {
-            self.record(Record::failure(Action::SignUp, client, error)).await?;
+            self.record(Record::failure(EventKind::SignUp, client, error)).await?;
         }
         created.map(|account| SignedUp::Created(account.into()))
     }
@@ -70,11 +70,11 @@ impl Auth {
     }
 
     fn read_newcomer(&self, request: &SignUp) -> Result<Newcomer, Error> {
-        let mut faults = Faults::default();
-        let email = faults.take(EmailAddress::parse("email", &request.email));
+        let mut errors = FieldErrors::default();
+        let email = errors.take(EmailAddress::parse("email", &request.email));
         let username = request.username.as_deref().filter(|text| !text.trim().is_empty());
-        let username = faults.take(username.map(|text| Username::parse("username", text)).transpose());
-        let name = faults.take(fields::parse_name("name", request.name.as_deref().unwrap_or_default()));
+        let username = errors.take(username.map(|text| Username::parse("username", text)).transpose());
+        let name = errors.take(fields::parse_name("name", request.name.as_deref().unwrap_or_default()));
         let words = [
             Some(request.email.as_str()),
             request.username.as_deref(),
@@ -85,8 +85,8 @@ impl Auth {
         match (email, username, name) {
             (Some(email), Some(username), Some(name)) if weak.is_empty() => Ok(Newcomer { email, username, name }),
             _ => {
-                faults.extend(weak);
-                Err(faults.into_error())
+                errors.extend(weak);
+                Err(errors.into_error())
             }
         }
     }
@@ -96,7 +96,7 @@ impl Auth {
     /// whether the first try made an account.
     async fn sign_up_privately(&self, newcomer: Newcomer, hash: &PasswordHash, client: &Client) -> Result<(), Error> {
         if let Some(owner) = self.store().find_user_by_email(newcomer.email.key()).await? {
-            return self.tell_owner(&owner, Action::SignUp, client).await;
+            return self.tell_owner(&owner, EventKind::SignUp, client).await;
         }
         let mut newcomer = newcomer;
         if let Some(username) = &newcomer.username
@@ -116,13 +116,13 @@ impl Auth {
     }
 
     /// Mails the owner of an address that somebody tried to make it an account's, and records the attempt.
-    pub(super) async fn tell_owner(&self, owner: &UserRow, action: Action, client: &Client) -> Result<(), Error> {
+    pub(super) async fn tell_owner(&self, owner: &UserRow, kind: EventKind, client: &Client) -> Result<(), Error> {
         let now = self.now();
         let mut tx = self.store().begin().await?;
         let message = mail::Message::AccountExists(client.circumstances(now));
         tx.insert_message(&mail::message_row(&message, Some(owner.id), &owner.email, now))
             .await?;
-        Record::failure(action, client, &Error::EmailTaken)
+        Record::failure(kind, client, &Error::EmailTaken)
             .about(owner.id)
             .write(&mut tx, now)
             .await?;
@@ -146,13 +146,11 @@ impl Auth {
             now,
         );
         let mut tx = self.store().begin().await?;
-        tx.insert_user(&account)
-            .await
-            .map_err(|error: InsertError| Error::from(error))?;
+        tx.insert_user(&account).await?;
         let message = mail::Message::VerifyEmail(client.circumstances(now));
         tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now))
             .await?;
-        Record::success(Action::SignUp, client)
+        Record::success(EventKind::SignUp, client)
             .about(account.id)
             .write(&mut tx, now)
             .await?;

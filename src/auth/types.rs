@@ -70,7 +70,7 @@ impl From<UserRow> for User {
 }
 
 /// One signed-in device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// Its id, also the `sid` of its access tokens.
     pub id: SessionId,
@@ -243,7 +243,7 @@ pub(crate) fn parse_cursor<Id: std::str::FromStr>(cursor: Option<&str>) -> Resul
 }
 
 /// An entry of the audit log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Its id.
     pub id: EventId,
@@ -285,7 +285,7 @@ impl From<EventRow> for Event {
 }
 
 /// A message in the outbox, without its words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Its id.
     pub id: MessageId,
@@ -295,7 +295,7 @@ pub struct Message {
     pub user_id: Option<UserId>,
     /// Where it goes.
     pub address: String,
-    /// `waiting`, `sent`, `failed` or `dropped`.
+    /// `waiting`, `sending`, `sent`, `failed` or `dropped`.
     pub state: String,
     /// How often it was tried.
     pub attempts: i64,

@@ -1,8 +1,8 @@
 //! An admin changes an account: its names, its roles, whether it may sign in.
 
 use super::{
-    Actor, Auth, Client, Error, Faults, ProfileChange, User,
-    audit::{Action, Record},
+    Actor, Auth, Client, Error, FieldErrors, UpdateProfile, User,
+    audit::{EventKind, Record},
     delete_account::{self, AdminGuard},
     fields,
     update_profile::Profile,
@@ -15,9 +15,9 @@ use crate::{
 
 /// What to change; what is `None` stays.
 #[derive(Clone, Debug, Default)]
-pub struct UserChange {
+pub struct UpdateUser {
     /// The names.
-    pub profile: ProfileChange,
+    pub profile: UpdateProfile,
     /// All roles that the account is to have.
     pub roles: Option<Vec<String>>,
     /// Whether it may sign in.
@@ -30,21 +30,21 @@ struct Change {
     is_active: Option<bool>,
 }
 
-impl UserChange {
+impl UpdateUser {
     fn parse(self) -> Result<Change, Error> {
-        let mut faults = Faults::default();
-        let profile = self.profile.parse(&mut faults);
+        let mut errors = FieldErrors::default();
+        let profile = self.profile.parse(&mut errors);
         let roles = self
             .roles
             .map(|roles| roles.iter().map(|role| fields::parse_role("roles", role)).collect());
-        let roles = faults.take(roles.transpose());
+        let roles = errors.take(roles.transpose());
         match (profile, roles) {
             (Some(profile), Some(roles)) => Ok(Change {
                 profile,
                 roles,
                 is_active: self.is_active,
             }),
-            _ => Err(faults.into_error()),
+            _ => Err(errors.into_error()),
         }
     }
 }
@@ -55,7 +55,7 @@ impl Auth {
         &self,
         actor: &Actor,
         id: UserId,
-        change: UserChange,
+        change: UpdateUser,
         client: &Client,
     ) -> Result<User, Error> {
         actor.require_admin()?;
@@ -75,7 +75,7 @@ impl Auth {
             }
             _ => {}
         }
-        let record = Record::success(Action::UpdateUser, client).by(actor).about(id);
+        let record = Record::success(EventKind::UpdateUser, client).by(actor).about(id);
         record.detail(detail).write(&mut tx, now).await?;
         let updated = tx.find_user(id).await?.ok_or(Error::NotFound)?;
         tx.commit().await?;
@@ -93,9 +93,9 @@ impl Auth {
         self.update_user(
             actor,
             id,
-            UserChange {
+            UpdateUser {
                 roles: Some(roles),
-                ..UserChange::default()
+                ..UpdateUser::default()
             },
             client,
         )
@@ -113,9 +113,9 @@ impl Auth {
         self.update_user(
             actor,
             id,
-            UserChange {
+            UpdateUser {
                 roles: Some(roles),
-                ..UserChange::default()
+                ..UpdateUser::default()
             },
             client,
         )
@@ -134,7 +134,7 @@ impl Auth {
         let mut tx = self.store().begin().await?;
         let account = tx.find_user(id).await?.ok_or(Error::NotFound)?;
         delete_account::delete(&mut tx, account).await?;
-        Record::success(Action::DeleteUser, client)
+        Record::success(EventKind::DeleteUser, client)
             .by(actor)
             .about(id)
             .write(&mut tx, now)
@@ -149,7 +149,7 @@ impl Auth {
         let mut tx = self.store().begin().await?;
         tx.find_user(id).await?.ok_or(Error::NotFound)?;
         let ended = tx.delete_sessions(id, None).await?;
-        Record::success(Action::EndUserSessions, client)
+        Record::success(EventKind::EndUserSessions, client)
             .by(actor)
             .about(id)
             .write(&mut tx, now)
@@ -167,7 +167,7 @@ impl Auth {
         let message = mail::Message::ResetPasswordByAdmin(mail::Circumstances::by_admin(now));
         tx.insert_message(&mail::message_row(&message, Some(id), &account.email, now))
             .await?;
-        Record::success(Action::MailReset, client)
+        Record::success(EventKind::MailReset, client)
             .by(actor)
             .about(id)
             .write(&mut tx, now)

@@ -2,7 +2,7 @@
 
 use super::{
     Auth, Client, EmailAddress, Error,
-    audit::{Action, Record},
+    audit::{EventKind, Record},
 };
 use crate::{
     clock::Timestamp,
@@ -18,7 +18,7 @@ impl Auth {
         let (hash, kind) = (token.hash(), LinkKind::VerifyEmail.as_str());
         let now = self.now();
         let Some(link) = self.store().find_link_token(hash.as_str(), kind, now).await? else {
-            self.record(Record::failure(Action::VerifyEmail, client, &Error::LinkInvalid))
+            self.record(Record::failure(EventKind::VerifyEmail, client, &Error::LinkInvalid))
                 .await?;
             return Err(Error::LinkInvalid);
         };
@@ -34,7 +34,7 @@ impl Auth {
         if tx.consume_link_token(hash.as_str(), kind, now).await?.is_none() {
             return Err(Error::LinkInvalid);
         }
-        Record::success(Action::VerifyEmail, client)
+        Record::success(EventKind::VerifyEmail, client)
             .about(account.id)
             .write(&mut tx, now)
             .await?;
@@ -46,10 +46,10 @@ impl Auth {
     /// Mails a fresh verification link, if the address has an account that wants one. Known or not, the same rows are
     /// written: it is the mail worker that finds there is nobody to write to.
     pub async fn resend_verification(&self, email: &str, client: &Client) -> Result<(), Error> {
-        let email = EmailAddress::parse("email", email).map_err(|fault| Error::InvalidFields(vec![fault]))?;
+        let email = EmailAddress::parse("email", email)?;
         let account = self.store().find_user_by_email(email.key()).await?;
         let message = mail::Message::VerifyEmail(client.circumstances(self.now()));
-        self.mail_to_whoever(&message, Action::ResendVerification, account.as_ref(), client)
+        self.mail_to_whoever(&message, EventKind::ResendVerification, account.as_ref(), client)
             .await
     }
 
@@ -57,7 +57,7 @@ impl Auth {
     pub(super) async fn mail_to_whoever(
         &self,
         message: &mail::Message,
-        action: Action,
+        kind: EventKind,
         account: Option<&UserRow>,
         client: &Client,
     ) -> Result<(), Error> {
@@ -67,10 +67,7 @@ impl Auth {
         let mut tx = self.store().begin().await?;
         tx.insert_message(&mail::message_row(message, user, address, now))
             .await?;
-        Record::success(action, client)
-            .about_any(user)
-            .write(&mut tx, now)
-            .await?;
+        Record::success(kind, client).about(user).write(&mut tx, now).await?;
         tx.commit().await?;
         self.parts.waker.wake();
         Ok(())

@@ -6,7 +6,7 @@ pub(crate) mod api;
 use std::sync::Arc;
 
 use crate::{
-    auth::{Error, Faults, FieldError, Identity, Page, PageSize, parse_cursor},
+    auth::{Error, FieldError, FieldErrors, Identity, Page, PageSize, parse_cursor},
     clock::{Clock, Timestamp},
     id::{ProductId, UserId},
     store::{ProductFilter, ProductRow, Store, Tx},
@@ -90,7 +90,7 @@ impl Products {
 
     /// The products, oldest first.
     pub async fn list(&self, identity: &Identity, query: ProductQuery) -> Result<Page<Product>, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let size = faults.take(PageSize::parse(query.limit));
         let after = faults.take(parse_cursor::<ProductId>(query.cursor.as_deref()));
         let (Some(size), Some(after)) = (size, after) else {
@@ -115,7 +115,7 @@ impl Products {
 
     /// Adds a product, which is the caller's.
     pub async fn create(&self, identity: &Identity, new: NewProduct) -> Result<Product, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let name = faults.take(parse_name(&new.name));
         let description = faults.take(parse_description(new.description.as_deref()));
         let (Some(name), Some(description)) = (name, description) else {
@@ -141,7 +141,7 @@ impl Products {
 
     /// Changes a product of the caller's, or anybody's if the caller is an admin.
     pub async fn update(&self, identity: &Identity, id: ProductId, change: ProductChange) -> Result<Product, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let name = faults.take(change.name.as_deref().map(parse_name).transpose());
         let description = change.description.map(|text| parse_description(text.as_deref()));
         let description = faults.take(description.transpose());

@@ -11,7 +11,7 @@ use super::{
     },
 };
 use crate::{
-    auth::{self, Auth, ChangeEmail, ChangePassword, ProfileChange},
+    auth::{self, Auth, ChangeEmail, ChangePassword, UpdateProfile},
     web::{
         AppState, caller::Caller, cookies::SessionCookies, identity::SignedInUser, payload::Payload, problem::Problem,
     },
@@ -44,7 +44,7 @@ async fn update(
     Caller(client): Caller,
     Payload(request): Payload<UpdateProfileRequest>,
 ) -> Result<Json<UserResponse>, Problem> {
-    let change = ProfileChange {
+    let change = UpdateProfile {
         name: request.name,
         username: request.username,
     };

@@ -9,7 +9,7 @@ use super::{
     wire::{EndedResponse, ListUsersQuery, Listing, MessageResponse, UpdateUserRequest, UserResponse, said},
 };
 use crate::{
-    auth::{self, Auth, ProfileChange, UserChange, UserQuery},
+    auth::{self, Auth, UpdateProfile, UpdateUser, UserQuery},
     id::UserId,
     web::{
         AppState,
@@ -98,11 +98,11 @@ async fn update(
     Caller(client): Caller,
     Payload(request): Payload<UpdateUserRequest>,
 ) -> Result<Json<UserResponse>, Problem> {
-    let profile = ProfileChange {
+    let profile = UpdateProfile {
         name: request.name,
         username: request.username,
     };
-    let change = UserChange {
+    let change = UpdateUser {
         profile,
         roles: request.roles,
         is_active: request.is_active,
