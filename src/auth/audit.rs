@@ -1,11 +1,11 @@
 //! The audit log: what happened, to whom, by whom, from where, and how it ended. Never a secret, and never what a
 //! stranger typed as an identifier, which may well be a password in the wrong field.
 
-use super::{Actor, Client, Error, Event, Identity, Page, types};
+use super::{Actor, Auth, Client, Error, Identity};
 use crate::{
     clock::Timestamp,
     id::{EventId, SessionId, UserId},
-    store::{EventFilter, EventRow, Tx},
+    store::{EventRow, Tx},
 };
 
 /// What is recorded: the closed set of events, each named by its operation.
@@ -36,7 +36,7 @@ pub(crate) enum EventKind {
 }
 
 impl EventKind {
-    const ALL: [Self; 22] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::SignUp,
         Self::LogIn,
         Self::LogOut,
@@ -61,7 +61,7 @@ impl EventKind {
         Self::RotateKeys,
     ];
 
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::SignUp => "sign_up",
             Self::LogIn => "log_in",
@@ -185,66 +185,11 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Which events to list.
-#[derive(Clone, Debug, Default)]
-pub struct EventQuery {
-    /// How many at most: 1 to 200, 50 when not said.
-    pub limit: Option<u32>,
-    /// Where the last page ended.
-    pub cursor: Option<String>,
-    /// Only those about this user's id.
-    pub user: Option<String>,
-    /// Only those of this name.
-    pub event: Option<String>,
-}
-
-impl super::Auth {
-    /// The audit log, newest first, for admins.
-    pub async fn list_events(&self, actor: &Actor, query: EventQuery) -> Result<Page<Event>, Error> {
-        actor.require_admin()?;
-        let mut errors = super::FieldErrors::default();
-        let size = errors.take(types::PageSize::parse(query.limit));
-        let before = errors.take(types::parse_cursor::<EventId>(query.cursor.as_deref()));
-        let user = errors.take(parse_user_filter(query.user.as_deref()));
-        let event = errors.take(parse_event_filter(query.event));
-        let (Some(size), Some(before), Some(user), Some(event)) = (size, before, user, event) else {
-            return Err(errors.into_error());
-        };
-        let rows = self
-            .store()
-            .list_events(&EventFilter {
-                user,
-                event,
-                before,
-                limit: size.rows(),
-            })
-            .await?;
-        Ok(size.cut(rows, |row: &EventRow| row.id.to_string()))
-    }
-
+impl Auth {
     /// Records a refusal that changes nothing else.
     pub(crate) async fn record(&self, record: Record<'_>) -> Result<(), Error> {
         let mut tx = self.store().begin().await?;
         record.write(&mut tx, self.now()).await?;
         Ok(tx.commit().await?)
-    }
-}
-
-fn parse_user_filter(user: Option<&str>) -> Result<Option<UserId>, super::FieldError> {
-    let refuse = |_| super::FieldError::new("user", "invalid_id", "This is not the id of a user");
-    user.map(|text| text.parse().map_err(refuse)).transpose()
-}
-
-fn parse_event_filter(event: Option<String>) -> Result<Option<String>, super::FieldError> {
-    match event {
-        Some(name) if !EventKind::ALL.iter().any(|kind| kind.as_str() == name) => {
-            let names = EventKind::ALL.map(EventKind::as_str).join(", ");
-            Err(super::FieldError::new(
-                "event",
-                "unknown_event",
-                format!("An event is one of {names}"),
-            ))
-        }
-        known => Ok(known),
     }
 }

@@ -23,9 +23,9 @@ impl Auth {
     /// Mails a link to the new address; until it is confirmed the old one stays.
     pub async fn change_email(&self, identity: &Identity, change: ChangeEmail, client: &Client) -> Result<(), Error> {
         let new = EmailAddress::parse("new_email", &change.new_email)?;
-        let proved = self.prove_password(identity, "password", change.password).await;
+        let kind = EventKind::ChangeEmail;
         let account = self
-            .note_wrong_password(proved, EventKind::ChangeEmail, identity, client)
+            .prove_password(identity, "password", change.password, kind, client)
             .await?;
         if new.key() == account.email_key {
             return Err(Error::invalid_field(
@@ -36,7 +36,7 @@ impl Auth {
         }
         if let Some(owner) = self.store().find_user_by_email(new.key()).await? {
             if self.rules().private_signup {
-                return self.tell_owner(&owner, EventKind::ChangeEmail, client).await;
+                return self.tell_owner(&owner, kind, client).await;
             }
             return Err(Error::EmailTaken);
         }
@@ -47,12 +47,10 @@ impl Auth {
         let message = mail::Message::VerifyNewEmail(client.circumstances(now));
         tx.insert_message(&mail::message_row(&message, Some(account.id), new.as_typed(), now))
             .await?;
-        Record::success(EventKind::ChangeEmail, client)
+        Record::success(kind, client)
             .by_owner(identity)
             .write(&mut tx, now)
             .await?;
-        tx.commit().await?;
-        self.parts.waker.wake();
-        Ok(())
+        self.commit_and_wake(tx).await
     }
 }

@@ -3,8 +3,8 @@
 use super::{
     Auth, Client, Error, accounts,
     audit::{EventKind, Record},
-    change_password::revoke_links,
-    verify_email::proves_current_address,
+    links::{proves_current_address, revoke_links},
+    mailing,
 };
 use crate::{
     mail::{self, LinkKind},
@@ -49,14 +49,11 @@ impl Auth {
         tx.delete_sessions(account.id, None).await?;
         revoke_links(&mut tx, account.id).await?;
         let message = mail::Message::PasswordChanged(client.circumstances(now));
-        tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now))
-            .await?;
+        mailing::announce(&mut tx, &message, &account, now).await?;
         Record::success(EventKind::FinishReset, client)
             .about(account.id)
             .write(&mut tx, now)
             .await?;
-        tx.commit().await?;
-        self.parts.waker.wake();
-        Ok(())
+        self.commit_and_wake(tx).await
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Error, FieldError};
+use super::Error;
 use crate::{
     clock::Timestamp,
     id::{EventId, MessageId, SessionId, UserId},
@@ -181,65 +181,6 @@ pub enum Credential<'a> {
     Access(&'a str),
     /// A refresh token.
     Refresh(&'a str),
-}
-
-/// One page of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<T> {
-    /// What is on it.
-    pub items: Vec<T>,
-    /// What to ask for to get the next page; none on the last.
-    pub next_cursor: Option<String>,
-}
-
-/// How much of a list to show: one more than this is read, to know whether there is a next page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PageSize(u32);
-
-impl PageSize {
-    const DEFAULT: u32 = 50;
-    const MAX: u32 = 200;
-
-    pub(crate) fn parse(limit: Option<u32>) -> Result<Self, FieldError> {
-        match limit.unwrap_or(Self::DEFAULT) {
-            size @ 1..=Self::MAX => Ok(Self(size)),
-            _ => Err(FieldError::new(
-                "limit",
-                "invalid_limit",
-                format!("A limit is between 1 and {}", Self::MAX),
-            )),
-        }
-    }
-
-    /// How many rows to ask the store for.
-    pub(crate) fn rows(self) -> i64 {
-        i64::from(self.0) + 1
-    }
-
-    /// Cuts `rows` to a page; `cursor_of` names the last one shown.
-    pub(crate) fn cut<R, T>(self, mut rows: Vec<R>, cursor_of: impl Fn(&R) -> String) -> Page<T>
-    where
-        T: From<R>,
-    {
-        let size = usize::try_from(self.0).unwrap_or(usize::MAX);
-        let more = rows.len() > size;
-        rows.truncate(size);
-        let next_cursor = rows.last().filter(|_| more).map(cursor_of);
-        Page {
-            items: rows.into_iter().map(T::from).collect(),
-            next_cursor,
-        }
-    }
-}
-
-/// Reads a cursor, which is the id of the last item seen.
-pub(crate) fn parse_cursor<Id: std::str::FromStr>(cursor: Option<&str>) -> Result<Option<Id>, FieldError> {
-    cursor
-        .map(|text| {
-            text.parse()
-                .map_err(|_| FieldError::new("cursor", "invalid_cursor", "This cursor is not one of ours"))
-        })
-        .transpose()
 }
 
 /// An entry of the audit log.

@@ -33,8 +33,7 @@ impl UpdateProfile {
         let name = errors.take(name.transpose());
         let username = self
             .username
-            .map(|username| username.filter(|text| !text.trim().is_empty()));
-        let username = username.map(|text| text.map(|text| Username::parse("username", &text)).transpose());
+            .map(|username| fields::parse_optional_username("username", username.as_deref()));
         let username = errors.take(username.transpose());
         Some(Profile {
             name: name?,

@@ -84,10 +84,7 @@ pub(crate) enum Command {
 }
 
 pub(crate) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
-    let services = super::open(config).await?;
-    let done = obey(command, &services.auth).await;
-    services.close().await;
-    done
+    super::with_auth(config, async |auth| obey(command, auth).await).await
 }
 
 async fn obey(command: Command, auth: &Auth) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ pub(crate) mod api;
 use std::sync::Arc;
 
 use crate::{
-    auth::{Error, FieldError, FieldErrors, Identity, Page, PageSize, parse_cursor},
+    auth::{Error, FieldError, FieldErrors, Identity, Page, PageRequest},
     clock::{Clock, Timestamp},
     id::{ProductId, UserId},
     store::{ProductFilter, ProductRow, Store, Tx},
@@ -91,9 +91,8 @@ impl Products {
     /// The products, oldest first.
     pub async fn list(&self, identity: &Identity, query: ProductQuery) -> Result<Page<Product>, Error> {
         let mut faults = FieldErrors::default();
-        let size = faults.take(PageSize::parse(query.limit));
-        let after = faults.take(parse_cursor::<ProductId>(query.cursor.as_deref()));
-        let (Some(size), Some(after)) = (size, after) else {
+        let (limit, cursor) = (query.limit, query.cursor.as_deref());
+        let Some((size, after)) = PageRequest { limit, cursor }.parse::<ProductId>(&mut faults) else {
             return Err(faults.into_error());
         };
         let owner = query.own.then_some(identity.user.id);

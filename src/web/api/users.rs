@@ -9,7 +9,7 @@ use super::{
     wire::{EndedResponse, ListUsersQuery, Listing, MessageResponse, UpdateUserRequest, UserResponse, said},
 };
 use crate::{
-    auth::{self, Auth, UpdateProfile, UpdateUser, UserQuery},
+    auth::{self, Auth, RoleChange, UpdateProfile, UpdateUser, UserQuery},
     id::UserId,
     web::{
         AppState,
@@ -104,7 +104,7 @@ async fn update(
     };
     let change = UpdateUser {
         profile,
-        roles: request.roles,
+        roles: request.roles.map(RoleChange::All),
         is_active: request.is_active,
     };
     let user = auth.update_user(&identity.into(), id, change, &client).await?;
