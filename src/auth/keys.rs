@@ -134,7 +134,7 @@ impl Auth {
         self.use_keys(self.store().list_signing_keys().await?)
     }
 
-    /// Makes a new signing key. It signs after [`PUBLISH_AHEAD`], or at once with `immediately`, which also refuses
+    /// Makes a new signing key. It signs after ten minutes, or at once with `immediately`, which also refuses
     /// every token that older keys have signed: for a key that somebody else may have.
     pub async fn rotate_signing_keys(&self, actor: &Actor, immediately: bool) -> Result<(), SigningKeyError> {
         actor.require_admin()?;

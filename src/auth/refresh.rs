@@ -49,6 +49,7 @@ impl Auth {
         self.replay(&presented, found, client, now).await
     }
 
+    /// The token with its session and user, used or not, while the session lives and the user may sign in.
     pub(super) async fn find_presented(
         &self,
         presented: &RefreshToken,
