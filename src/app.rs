@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    auth::{Auth, KeyError, Parts, Rules},
+    auth::{Auth, Parts, Rules, SigningKeyError},
     clock::Clock,
     config::{Config, DatabaseUrl, Signing},
     mail::{MailSettings, Mailbox, Transport, Waker, Worker},
@@ -48,7 +48,7 @@ pub enum StartError {
     Database(#[from] OpenError),
     /// The signing keys.
     #[error(transparent)]
-    Keys(#[from] KeyError),
+    Keys(#[from] SigningKeyError),
     /// The generated sealing key, kept in `DATA_DIR`.
     #[error("cannot read or make the sealing key")]
     SealingKey(#[source] io::Error),
@@ -154,7 +154,7 @@ fn access_settings(config: &Config) -> AccessSettings {
     }
 }
 
-fn first_ring(config: &Config) -> Result<KeyRing, KeyError> {
+fn first_ring(config: &Config) -> Result<KeyRing, SigningKeyError> {
     Ok(match &config.signing {
         Signing::Hs256(secret) => KeyRing::shared_secret(secret.expose()),
         Signing::EdDsa | Signing::Es256 => KeyRing::asymmetric(Vec::new())?,
@@ -229,10 +229,13 @@ impl App {
         self.has_mailbox
     }
 
-    /// Waits until the listener fails, which it does not in a sound world.
-    pub async fn failed(&mut self) {
-        // The handle yields an error only if the task panicked, which ends the server as well.
-        let _ = (&mut self.server).await;
+    /// Waits until the listener fails, which it does not in a sound world, and says why.
+    pub async fn failed(&mut self) -> io::Error {
+        match (&mut self.server).await {
+            Ok(Err(error)) => error,
+            Ok(Ok(())) => io::Error::other("it ended, and nobody had asked it to"),
+            Err(panic) => panic.into(),
+        }
     }
 
     /// Takes no more requests, finishes those in flight and the letter in hand, and closes the database.

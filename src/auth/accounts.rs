@@ -1,6 +1,11 @@
-//! What several operations need to know about an account: finding it, proving its password, judging a new one.
+//! What several operations need to know about an account: finding it, proving its password, judging a new
+//! password.
 
-use super::{Auth, Error, FieldError, Identity, fields::Identifier};
+use super::{
+    Auth, Client, Error, FieldError, Identity,
+    audit::{EventKind, Record},
+    fields::Identifier,
+};
 use crate::{
     password::{Password, PasswordHash, Verdict},
     store::UserRow,
@@ -15,13 +20,16 @@ impl Auth {
         })
     }
 
-    /// The caller's account, when `password` is its password; else a fault of `field`. Somebody who finds an unlocked
-    /// screen should not be able to take the account over.
+    /// The caller's account, when `password` is its password; else a field error of `field`. Somebody who finds an
+    /// unlocked screen should not be able to take the account over, and guessing there is an attack that is recorded, as
+    /// a failure of `kind`.
     pub(super) async fn prove_password(
         &self,
         identity: &Identity,
         field: &'static str,
         password: Password,
+        kind: EventKind,
+        client: &Client,
     ) -> Result<UserRow, Error> {
         let account = self
             .store()
@@ -29,14 +37,13 @@ impl Auth {
             .await?
             .ok_or(Error::SessionEnded)?;
         let stored = PasswordHash::from_stored(account.password_hash.clone());
-        match self.parts.hasher.verify(password, Some(&stored)).await? {
-            Verdict::Right | Verdict::RightButOutdated => Ok(account),
-            Verdict::Wrong => Err(Error::invalid_field(
-                field,
-                "wrong_password",
-                "This is not your password",
-            )),
+        if self.parts.hasher.verify(password, Some(&stored)).await? == Verdict::Wrong {
+            let error = Error::invalid_field(field, "wrong_password", "This is not your password");
+            self.record(Record::failure(kind, client, &error).by_owner(identity))
+                .await?;
+            return Err(error);
         }
+        Ok(account)
     }
 
     /// What is wrong with `password` as a new one for an account of which `words` can be guessed.

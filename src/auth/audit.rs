@@ -1,16 +1,16 @@
 //! The audit log: what happened, to whom, by whom, from where, and how it ended. Never a secret, and never what a
 //! stranger typed as an identifier, which may well be a password in the wrong field.
 
-use super::{Actor, Client, Error, Event, Identity, Page, types};
+use super::{Actor, Auth, Client, Error, Identity};
 use crate::{
     clock::Timestamp,
     id::{EventId, SessionId, UserId},
-    store::{EventFilter, EventRow, Tx},
+    store::{EventRow, Tx},
 };
 
 /// What is recorded: the closed set of events, each named by its operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub(crate) enum EventKind {
     SignUp,
     LogIn,
     LogOut,
@@ -35,8 +35,8 @@ pub(crate) enum Action {
     RotateKeys,
 }
 
-impl Action {
-    const ALL: [Self; 22] = [
+impl EventKind {
+    pub(super) const ALL: [Self; 22] = [
         Self::SignUp,
         Self::LogIn,
         Self::LogOut,
@@ -61,7 +61,7 @@ impl Action {
         Self::RotateKeys,
     ];
 
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::SignUp => "sign_up",
             Self::LogIn => "log_in",
@@ -92,7 +92,7 @@ impl Action {
 /// One entry in the making.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
-    action: Action,
+    kind: EventKind,
     client: &'a Client,
     outcome: &'static str,
     user: Option<UserId>,
@@ -102,10 +102,10 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// `action` was done by `client`.
-    pub(crate) fn success(action: Action, client: &'a Client) -> Self {
+    /// `kind` was done by `client`.
+    pub(crate) fn success(kind: EventKind, client: &'a Client) -> Self {
         Self {
-            action,
+            kind,
             client,
             outcome: "success",
             user: None,
@@ -115,25 +115,20 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// `action` was refused to `client` for the reason of `error`.
-    pub(crate) fn failure(action: Action, client: &'a Client, error: &Error) -> Self {
+    /// `kind` was refused to `client` for the reason of `error`.
+    pub(crate) fn failure(kind: EventKind, client: &'a Client, error: &Error) -> Self {
         Self {
             outcome: error.code(),
-            ..Self::success(action, client)
-        }
-    }
-
-    /// It was about the account `user`.
-    pub(crate) fn about(self, user: UserId) -> Self {
-        Self {
-            user: Some(user),
-            ..self
+            ..Self::success(kind, client)
         }
     }
 
     /// It was about the account `user`, if there is one.
-    pub(crate) fn about_any(self, user: Option<UserId>) -> Self {
-        Self { user, ..self }
+    pub(crate) fn about(self, user: impl Into<Option<UserId>>) -> Self {
+        Self {
+            user: user.into(),
+            ..self
+        }
     }
 
     /// It was on the device `session`.
@@ -177,7 +172,7 @@ impl<'a> Record<'a> {
         let row = EventRow {
             id: EventId::new(now),
             at: now,
-            event: self.action.as_str().to_owned(),
+            event: self.kind.as_str().to_owned(),
             outcome: self.outcome.to_owned(),
             user_id: self.user,
             actor_id: self.actor,
@@ -190,66 +185,11 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Which events to list.
-#[derive(Clone, Debug, Default)]
-pub struct EventQuery {
-    /// How many at most: 1 to 200, 50 when not said.
-    pub limit: Option<u32>,
-    /// Where the last page ended.
-    pub cursor: Option<String>,
-    /// Only those about this user's id.
-    pub user: Option<String>,
-    /// Only those of this name.
-    pub event: Option<String>,
-}
-
-impl super::Auth {
-    /// The audit log, newest first, for admins.
-    pub async fn list_events(&self, actor: &Actor, query: EventQuery) -> Result<Page<Event>, Error> {
-        actor.require_admin()?;
-        let mut faults = super::Faults::default();
-        let size = faults.take(types::PageSize::parse(query.limit));
-        let before = faults.take(types::parse_cursor::<EventId>(query.cursor.as_deref()));
-        let user = faults.take(parse_user_filter(query.user.as_deref()));
-        let event = faults.take(parse_event_filter(query.event));
-        let (Some(size), Some(before), Some(user), Some(event)) = (size, before, user, event) else {
-            return Err(faults.into_error());
-        };
-        let rows = self
-            .store()
-            .list_events(&EventFilter {
-                user,
-                event,
-                before,
-                limit: size.rows(),
-            })
-            .await?;
-        Ok(size.cut(rows, |row: &EventRow| row.id.to_string()))
-    }
-
+impl Auth {
     /// Records a refusal that changes nothing else.
     pub(crate) async fn record(&self, record: Record<'_>) -> Result<(), Error> {
         let mut tx = self.store().begin().await?;
         record.write(&mut tx, self.now()).await?;
         Ok(tx.commit().await?)
-    }
-}
-
-fn parse_user_filter(user: Option<&str>) -> Result<Option<UserId>, super::FieldError> {
-    let refuse = |_| super::FieldError::new("user", "invalid_id", "This is not the id of a user");
-    user.map(|text| text.parse().map_err(refuse)).transpose()
-}
-
-fn parse_event_filter(event: Option<String>) -> Result<Option<String>, super::FieldError> {
-    match event {
-        Some(name) if !Action::ALL.iter().any(|action| action.as_str() == name) => {
-            let names = Action::ALL.map(Action::as_str).join(", ");
-            Err(super::FieldError::new(
-                "event",
-                "unknown_event",
-                format!("An event is one of {names}"),
-            ))
-        }
-        known => Ok(known),
     }
 }

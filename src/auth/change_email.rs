@@ -3,7 +3,7 @@
 
 use super::{
     Auth, Client, EmailAddress, Error, Identity,
-    audit::{Action, Record},
+    audit::{EventKind, Record},
 };
 use crate::{
     mail::{self, LinkKind},
@@ -22,11 +22,10 @@ pub struct ChangeEmail {
 impl Auth {
     /// Mails a link to the new address; until it is confirmed the old one stays.
     pub async fn change_email(&self, identity: &Identity, change: ChangeEmail, client: &Client) -> Result<(), Error> {
-        let new =
-            EmailAddress::parse("new_email", &change.new_email).map_err(|fault| Error::InvalidFields(vec![fault]))?;
-        let proved = self.prove_password(identity, "password", change.password).await;
+        let new = EmailAddress::parse("new_email", &change.new_email)?;
+        let kind = EventKind::ChangeEmail;
         let account = self
-            .note_wrong_password(proved, Action::ChangeEmail, identity, client)
+            .prove_password(identity, "password", change.password, kind, client)
             .await?;
         if new.key() == account.email_key {
             return Err(Error::invalid_field(
@@ -37,7 +36,7 @@ impl Auth {
         }
         if let Some(owner) = self.store().find_user_by_email(new.key()).await? {
             if self.rules().private_signup {
-                return self.tell_owner(&owner, Action::ChangeEmail, client).await;
+                return self.tell_owner(&owner, kind, client).await;
             }
             return Err(Error::EmailTaken);
         }
@@ -48,12 +47,10 @@ impl Auth {
         let message = mail::Message::VerifyNewEmail(client.circumstances(now));
         tx.insert_message(&mail::message_row(&message, Some(account.id), new.as_typed(), now))
             .await?;
-        Record::success(Action::ChangeEmail, client)
+        Record::success(kind, client)
             .by_owner(identity)
             .write(&mut tx, now)
             .await?;
-        tx.commit().await?;
-        self.parts.waker.wake();
-        Ok(())
+        self.commit_and_wake(tx).await
     }
 }

@@ -2,14 +2,11 @@
 
 use super::{
     Auth, Client, Error, Identity, accounts,
-    audit::{Action, Record},
+    audit::{EventKind, Record},
+    links::revoke_links,
+    mailing,
 };
-use crate::{
-    id::UserId,
-    mail::{self, LinkKind},
-    password::Password,
-    store::Tx,
-};
+use crate::{mail, password::Password};
 
 /// The old password and the new.
 #[derive(Debug)]
@@ -29,9 +26,9 @@ impl Auth {
         change: ChangePassword,
         client: &Client,
     ) -> Result<(), Error> {
-        let proved = self.prove_password(identity, "current_password", change.current).await;
+        let kind = EventKind::ChangePassword;
         let account = self
-            .note_wrong_password(proved, Action::ChangePassword, identity, client)
+            .prove_password(identity, "current_password", change.current, kind, client)
             .await?;
         let weak = self.judge_password("new_password", &change.new, &accounts::words_of(&account));
         if !weak.is_empty() {
@@ -46,38 +43,11 @@ impl Auth {
         tx.delete_sessions(account.id, Some(identity.session)).await?;
         revoke_links(&mut tx, account.id).await?;
         let message = mail::Message::PasswordChanged(client.circumstances(now));
-        tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now))
-            .await?;
-        Record::success(Action::ChangePassword, client)
+        mailing::announce(&mut tx, &message, &account, now).await?;
+        Record::success(kind, client)
             .by_owner(identity)
             .write(&mut tx, now)
             .await?;
-        tx.commit().await?;
-        self.parts.waker.wake();
-        Ok(())
+        self.commit_and_wake(tx).await
     }
-
-    /// Passes `proved` on; a wrong password is recorded on the way, since guessing at an open session is an attack too.
-    pub(super) async fn note_wrong_password<T>(
-        &self,
-        proved: Result<T, Error>,
-        action: Action,
-        identity: &Identity,
-        client: &Client,
-    ) -> Result<T, Error> {
-        if let Err(error @ Error::InvalidFields(_)) = &proved {
-            self.record(Record::failure(action, client, error).by_owner(identity))
-                .await?;
-        }
-        proved
-    }
-}
-
-/// Ends every link that was mailed for an account, when its password becomes another. Whoever knew the old one may have
-/// asked for a new address, and the link that waits in their mailbox would hand them the account.
-pub(super) async fn revoke_links(tx: &mut Tx, user: UserId) -> Result<(), Error> {
-    for kind in [LinkKind::ResetPassword, LinkKind::VerifyEmail] {
-        tx.delete_link_tokens(user, kind.as_str()).await?;
-    }
-    Ok(())
 }

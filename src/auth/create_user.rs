@@ -1,16 +1,15 @@
 //! The operator makes an account by hand, as for the first admin.
 
 use super::{
-    ADMIN, Actor, Auth, Client, EmailAddress, Error, Faults, User, Username,
-    audit::{Action, Record},
-    fields,
-    sign_up::account_row,
+    ADMIN, Actor, Auth, Client, Error, User,
+    audit::{EventKind, Record},
+    newcomer::Newcomer,
 };
 use crate::{password::Password, store::UserRow};
 
 /// The account to make.
 #[derive(Debug)]
-pub struct NewUser {
+pub struct CreateUser {
     /// The email address. It counts as verified: the operator vouches for it.
     pub email: String,
     /// The username, if any.
@@ -25,42 +24,31 @@ pub struct NewUser {
 
 impl Auth {
     /// Makes an account by hand.
-    pub async fn create_user(&self, actor: &Actor, new: NewUser, client: &Client) -> Result<User, Error> {
+    pub async fn create_user(&self, actor: &Actor, new: CreateUser, client: &Client) -> Result<User, Error> {
         actor.require_admin()?;
-        let mut faults = Faults::default();
-        let email = faults.take(EmailAddress::parse("email", &new.email));
-        let username = faults.take(
-            new.username
-                .as_deref()
-                .map(|text| Username::parse("username", text))
-                .transpose(),
-        );
-        let name = faults.take(fields::parse_name("name", new.name.as_deref().unwrap_or_default()));
-        let words = [Some(new.email.as_str()), new.username.as_deref(), new.name.as_deref()];
-        let words: Vec<&str> = words.into_iter().flatten().collect();
-        faults.extend(self.judge_password("password", &new.password, &words));
-        let (Some(email), Some(username), Some(name), true) = (email, username, name, faults.is_empty()) else {
-            return Err(faults.into_error());
-        };
+        let (username, name) = (new.username.as_deref(), new.name.as_deref());
+        let newcomer = Newcomer::parse(self, &new.email, username, name, &new.password)?;
         let hash = self.parts.hasher.hash(new.password).await?;
         let now = self.now();
-        let account = account_row(&email, username.as_ref(), name, &hash, now);
         let account = UserRow {
             email_verified_at: Some(now),
-            ..account
+            roles: new.admin.then(|| ADMIN.to_owned()).into_iter().collect(),
+            ..newcomer.account(&hash, now)
         };
+        let created = self.insert_by_hand(actor, account, client).await;
+        let created = self.name_taken_address_first(created, &newcomer.email).await?;
+        Ok(created.into())
+    }
+
+    async fn insert_by_hand(&self, actor: &Actor, account: UserRow, client: &Client) -> Result<UserRow, Error> {
         let mut tx = self.store().begin().await?;
         tx.insert_user(&account).await?;
-        if new.admin {
-            tx.insert_role(account.id, ADMIN).await?;
-        }
-        Record::success(Action::CreateUser, client)
+        Record::success(EventKind::CreateUser, client)
             .by(actor)
             .about(account.id)
-            .write(&mut tx, now)
+            .write(&mut tx, account.created_at)
             .await?;
-        let created = tx.find_user(account.id).await?.ok_or(Error::NotFound)?;
         tx.commit().await?;
-        Ok(created.into())
+        Ok(account)
     }
 }

@@ -129,7 +129,13 @@ impl Error {
 
     /// One field that does not hold what it must.
     pub(crate) fn invalid_field(field: &'static str, code: &'static str, message: impl Into<String>) -> Self {
-        Self::InvalidFields(vec![FieldError::new(field, code, message)])
+        FieldError::new(field, code, message).into()
+    }
+}
+
+impl From<FieldError> for Error {
+    fn from(error: FieldError) -> Self {
+        Self::InvalidFields(vec![error])
     }
 }
 

@@ -1,10 +1,8 @@
 //! A user takes a copy of all that is stored about them (GDPR article 15).
 
-use serde::Serialize;
-
 use super::{
     Auth, Client, Error, Event, Identity, Message, Session, User,
-    audit::{Action, Record},
+    audit::{EventKind, Record},
 };
 use crate::{
     clock::Timestamp,
@@ -13,7 +11,7 @@ use crate::{
 };
 
 /// All that is stored about a user, but for what must stay secret even from a stolen session: hashes.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Export {
     /// When the copy was made.
     pub exported_at: Timestamp,
@@ -23,7 +21,7 @@ pub struct Export {
     pub last_login_at: Option<Timestamp>,
     /// The signed-in devices.
     pub sessions: Vec<Session>,
-    /// Mailed links that are still good.
+    /// Links that were mailed and not used.
     pub links: Vec<ExportedLink>,
     /// What was mailed.
     pub messages: Vec<Message>,
@@ -34,7 +32,7 @@ pub struct Export {
 }
 
 /// A mailed link, without its token.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct ExportedLink {
     /// What it is for.
     pub kind: String,
@@ -47,7 +45,7 @@ pub struct ExportedLink {
 }
 
 /// A product of the worked example.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct ExportedProduct {
     /// Its id.
     pub id: ProductId,
@@ -121,7 +119,7 @@ impl Auth {
                 .map(ExportedProduct::from)
                 .collect(),
         };
-        self.record(Record::success(Action::ExportAccount, client).by_owner(identity))
+        self.record(Record::success(EventKind::ExportAccount, client).by_owner(identity))
             .await?;
         Ok(export)
     }

@@ -113,6 +113,13 @@ impl Username {
     }
 }
 
+/// A username that need not be given. Blank means none.
+pub(crate) fn parse_optional_username(field: &'static str, text: Option<&str>) -> Result<Option<Username>, FieldError> {
+    text.filter(|text| !text.trim().is_empty())
+        .map(|text| Username::parse(field, text))
+        .transpose()
+}
+
 /// A person's name as others see it; free text without controls. Blank means none.
 pub(crate) fn parse_name(field: &'static str, text: &str) -> Result<Option<String>, FieldError> {
     let name = text.trim();
@@ -127,13 +134,13 @@ pub(crate) fn parse_name(field: &'static str, text: &str) -> Result<Option<Strin
 }
 
 /// A role's name, as it stands in tokens.
-pub(crate) fn parse_role(field: &'static str, text: &str) -> Result<String, FieldError> {
+pub(crate) fn check_role(field: &'static str, text: &str) -> Result<(), FieldError> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
     if text.is_empty() || text.len() > ROLE_MAX_CHARS || !text.bytes().all(allowed) {
         let rule = "A role is 1 to 32 lower-case letters, digits, underscores and hyphens";
         return Err(FieldError::new(field, "invalid_role", rule));
     }
-    Ok(text.to_owned())
+    Ok(())
 }
 
 /// What a log-in form's one field may hold.
@@ -193,16 +200,16 @@ impl Client {
 
 /// Collects what is wrong with a request's fields, so that all of it is said in one answer.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<FieldError>);
+pub(crate) struct FieldErrors(Vec<FieldError>);
 
-impl Faults {
-    /// The parsed value, or nothing and a fault more.
+impl FieldErrors {
+    /// The parsed value, or nothing and a field error more.
     pub(crate) fn take<T>(&mut self, parsed: Result<T, FieldError>) -> Option<T> {
-        parsed.map_err(|fault| self.0.push(fault)).ok()
+        parsed.map_err(|error| self.0.push(error)).ok()
     }
 
-    pub(crate) fn extend(&mut self, faults: Vec<FieldError>) {
-        self.0.extend(faults);
+    pub(crate) fn extend(&mut self, errors: Vec<FieldError>) {
+        self.0.extend(errors);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -279,6 +286,14 @@ mod tests {
     }
 
     #[test]
+    fn a_blank_username_is_none() {
+        for text in [None, Some(""), Some(" \t")] {
+            assert_eq!(parse_optional_username("username", text), Ok(None), "{text:?}");
+        }
+        assert!(parse_optional_username("username", Some("a b")).is_err());
+    }
+
+    #[test]
     fn a_user_agent_is_cleaned_and_cut() {
         let client = Client::new(None, Some(&format!("curl\u{202E}\r\n{}", "x".repeat(1000))));
         let kept = client.user_agent.unwrap();
@@ -298,7 +313,7 @@ mod tests {
         fn no_text_makes_a_parser_panic(text in ".*") {
             let _ = Identifier::parse(&text);
             let _ = parse_name("name", &text);
-            let _ = parse_role("roles", &text);
+            let _ = check_role("roles", &text);
         }
     }
 }

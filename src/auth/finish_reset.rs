@@ -2,9 +2,9 @@
 
 use super::{
     Auth, Client, Error, accounts,
-    audit::{Action, Record},
-    change_password::revoke_links,
-    verify_email::proves_current_address,
+    audit::{EventKind, Record},
+    links::{proves_current_address, revoke_links},
+    mailing,
 };
 use crate::{
     mail::{self, LinkKind},
@@ -22,7 +22,7 @@ impl Auth {
         let hash = token.hash();
         let kind = LinkKind::ResetPassword.as_str();
         let Some(link) = self.store().find_link_token(hash.as_str(), kind, self.now()).await? else {
-            self.record(Record::failure(Action::FinishReset, client, &Error::LinkInvalid))
+            self.record(Record::failure(EventKind::FinishReset, client, &Error::LinkInvalid))
                 .await?;
             return Err(Error::LinkInvalid);
         };
@@ -49,14 +49,11 @@ impl Auth {
         tx.delete_sessions(account.id, None).await?;
         revoke_links(&mut tx, account.id).await?;
         let message = mail::Message::PasswordChanged(client.circumstances(now));
-        tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now))
-            .await?;
-        Record::success(Action::FinishReset, client)
+        mailing::announce(&mut tx, &message, &account, now).await?;
+        Record::success(EventKind::FinishReset, client)
             .about(account.id)
             .write(&mut tx, now)
             .await?;
-        tx.commit().await?;
-        self.parts.waker.wake();
-        Ok(())
+        self.commit_and_wake(tx).await
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     Actor, Auth, Client, Error,
-    audit::{Action, Record},
+    audit::{EventKind, Record},
 };
 use crate::{
     clock::Timestamp,
@@ -48,7 +48,7 @@ impl Reload {
 
 /// A signing key as an operator may see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SigningKey {
+pub struct KeyStatus {
     /// Its id, as in the header of its tokens.
     pub kid: String,
     /// What it signs with.
@@ -61,7 +61,7 @@ pub struct SigningKey {
     pub verifies_until: Option<Timestamp>,
 }
 
-impl From<SigningKeyRow> for SigningKey {
+impl From<SigningKeyRow> for KeyStatus {
     fn from(row: SigningKeyRow) -> Self {
         Self {
             kid: row.kid,
@@ -75,7 +75,7 @@ impl From<SigningKeyRow> for SigningKey {
 
 /// Why the signing keys cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyError {
+pub enum SigningKeyError {
     /// They were sealed with another `SEALING_KEY`.
     #[error(
         "the signing key {kid} was sealed with another SEALING_KEY; set the one that this database was used with, or \
@@ -84,6 +84,17 @@ pub enum KeyError {
     Unsealable {
         /// The key's id.
         kid: String,
+    },
+    /// One is for an algorithm that this version does not know.
+    #[error(
+        "the signing key {kid} is for the algorithm {algorithm}, which this version does not know; start the version \
+         that made it, or delete its row of signing_keys (the access tokens that it signed then end)"
+    )]
+    UnknownAlgorithm {
+        /// The key's id.
+        kid: String,
+        /// What its row says.
+        algorithm: String,
     },
     /// HS256 is keyed by `SECRET_KEY`.
     #[error("with ALGORITHM=HS256 tokens are signed with SECRET_KEY: there are no keys to rotate, change SECRET_KEY")]
@@ -96,7 +107,7 @@ pub enum KeyError {
     Other(#[from] Error),
 }
 
-impl From<crate::store::Error> for KeyError {
+impl From<crate::store::Error> for SigningKeyError {
     fn from(error: crate::store::Error) -> Self {
         Self::Other(error.into())
     }
@@ -104,7 +115,7 @@ impl From<crate::store::Error> for KeyError {
 
 impl Auth {
     /// Reads the signing keys, making the first one, and the next one when the last has grown old.
-    pub async fn load_signing_keys(&self) -> Result<(), KeyError> {
+    pub async fn load_signing_keys(&self) -> Result<(), SigningKeyError> {
         if self.parts.algorithm == Algorithm::Hs256 {
             return Ok(());
         }
@@ -116,42 +127,38 @@ impl Auth {
             .map(|row| row.created_at)
             .max();
         match newest {
-            None => self.succeed(now, now.plus(self.retirement())).await?,
-            Some(made) if now.since(made) >= KEY_LIFE => {
-                let signs_from = now.plus(PUBLISH_AHEAD);
-                self.succeed(signs_from, signs_from.plus(self.retirement())).await?;
-            }
+            None => self.succeed(now, now.plus(self.retirement()), None).await?,
+            Some(made) if now.since(made) >= KEY_LIFE => self.publish_ahead(now, None).await?,
             Some(_) => return self.use_keys(rows),
         }
         self.use_keys(self.store().list_signing_keys().await?)
     }
 
-    /// Makes a new signing key. It signs after [`PUBLISH_AHEAD`], or at once with `immediately`, which also refuses
+    /// Makes a new signing key. It signs after ten minutes, or at once with `immediately`, which also refuses
     /// every token that older keys have signed: for a key that somebody else may have.
-    pub async fn rotate_signing_keys(&self, actor: &Actor, immediately: bool) -> Result<(), KeyError> {
+    pub async fn rotate_signing_keys(&self, actor: &Actor, immediately: bool) -> Result<(), SigningKeyError> {
         actor.require_admin()?;
         if self.parts.algorithm == Algorithm::Hs256 {
-            return Err(KeyError::SharedSecret);
+            return Err(SigningKeyError::SharedSecret);
         }
         let now = self.now();
         if immediately {
-            self.succeed(now, now).await?;
+            self.succeed(now, now, Some(actor)).await?;
         } else {
-            let signs_from = now.plus(PUBLISH_AHEAD);
-            self.succeed(signs_from, signs_from.plus(self.retirement())).await?;
+            self.publish_ahead(now, Some(actor)).await?;
         }
         self.use_keys(self.store().list_signing_keys().await?)
     }
 
     /// The signing keys, oldest first.
-    pub async fn list_signing_keys(&self, actor: &Actor) -> Result<Vec<SigningKey>, Error> {
+    pub async fn list_signing_keys(&self, actor: &Actor) -> Result<Vec<KeyStatus>, Error> {
         actor.require_admin()?;
         Ok(self
             .store()
             .list_signing_keys()
             .await?
             .into_iter()
-            .map(SigningKey::from)
+            .map(KeyStatus::from)
             .collect())
     }
 
@@ -179,8 +186,20 @@ impl Auth {
         self.rules().access_token_life + RETIRE_SLACK
     }
 
-    /// Writes a new key that signs from `signs_from`, after which the others verify until `others_end`.
-    async fn succeed(&self, signs_from: Timestamp, others_end: Timestamp) -> Result<(), KeyError> {
+    /// Writes a new key that signs [`PUBLISH_AHEAD`] from `now`.
+    async fn publish_ahead(&self, now: Timestamp, by: Option<&Actor>) -> Result<(), SigningKeyError> {
+        let signs_from = now.plus(PUBLISH_AHEAD);
+        self.succeed(signs_from, signs_from.plus(self.retirement()), by).await
+    }
+
+    /// Writes a new key that signs from `signs_from`, after which the others verify until `others_end`; nobody did it
+    /// when age did.
+    async fn succeed(
+        &self,
+        signs_from: Timestamp,
+        others_end: Timestamp,
+        by: Option<&Actor>,
+    ) -> Result<(), SigningKeyError> {
         let now = self.now();
         let key = GeneratedKey::generate(self.parts.algorithm)?;
         let sealed = self
@@ -204,13 +223,17 @@ impl Auth {
         }
         tx.insert_signing_key(&row).await?;
         tx.delete_signing_keys_ended(now).await?;
-        let by_server = Client::default();
-        let record = Record::success(Action::RotateKeys, &by_server).detail(row.kid);
+        let nowhere = Client::default();
+        let record = Record::success(EventKind::RotateKeys, &nowhere).detail(row.kid);
+        let record = match by {
+            Some(actor) => record.by(actor),
+            None => record,
+        };
         record.write(&mut tx, now).await?;
         Ok(tx.commit().await?)
     }
 
-    fn use_keys(&self, rows: Vec<SigningKeyRow>) -> Result<(), KeyError> {
+    fn use_keys(&self, rows: Vec<SigningKeyRow>) -> Result<(), SigningKeyError> {
         let keys = rows
             .into_iter()
             .map(|row| self.open_key(row))
@@ -219,14 +242,16 @@ impl Auth {
         Ok(())
     }
 
-    fn open_key(&self, row: SigningKeyRow) -> Result<KeyMaterial, KeyError> {
-        let unsealable = || KeyError::Unsealable { kid: row.kid.clone() };
+    fn open_key(&self, row: SigningKeyRow) -> Result<KeyMaterial, SigningKeyError> {
         let pkcs8 = self
             .parts
             .sealing_key
             .open(&purpose(&row.kid), &row.sealed_private)
-            .map_err(|_| unsealable())?;
-        let algorithm = Algorithm::parse(&row.algorithm).ok_or_else(unsealable)?;
+            .map_err(|_| SigningKeyError::Unsealable { kid: row.kid.clone() })?;
+        let Some(algorithm) = Algorithm::parse(&row.algorithm) else {
+            let SigningKeyRow { kid, algorithm, .. } = row;
+            return Err(SigningKeyError::UnknownAlgorithm { kid, algorithm });
+        };
         Ok(KeyMaterial {
             pkcs8: pkcs8.into(),
             algorithm,

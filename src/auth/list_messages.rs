@@ -1,10 +1,6 @@
-//! Admins look into the outbox, and send again what did not arrive.
+//! Admins look into the outbox.
 
-use super::{
-    Actor, Auth, Client, Error, Faults, FieldError, Message, Page,
-    audit::{Action, Record},
-    types,
-};
+use super::{Actor, Auth, Error, FieldError, FieldErrors, Message, Page, PageRequest};
 use crate::{
     id::MessageId,
     store::{MessageFilter, MessageRow, MessageState},
@@ -25,12 +21,12 @@ impl Auth {
     /// The outbox, newest first, for admins.
     pub async fn list_messages(&self, actor: &Actor, query: MessageQuery) -> Result<Page<Message>, Error> {
         actor.require_admin()?;
-        let mut faults = Faults::default();
-        let size = faults.take(types::PageSize::parse(query.limit));
-        let before = faults.take(types::parse_cursor::<MessageId>(query.cursor.as_deref()));
-        let state = faults.take(parse_state(query.state.as_deref()));
-        let (Some(size), Some(before), Some(state)) = (size, before, state) else {
-            return Err(faults.into_error());
+        let mut errors = FieldErrors::default();
+        let (limit, cursor) = (query.limit, query.cursor.as_deref());
+        let page = PageRequest { limit, cursor }.parse::<MessageId>(&mut errors);
+        let state = errors.take(parse_state(query.state.as_deref()));
+        let (Some((size, before)), Some(state)) = (page, state) else {
+            return Err(errors.into_error());
         };
         let rows = self
             .store()
@@ -42,24 +38,15 @@ impl Auth {
             .await?;
         Ok(size.cut(rows, |row: &MessageRow| row.id.to_string()))
     }
-
-    /// Puts a message back into the queue, due now.
-    pub async fn resend_message(&self, actor: &Actor, id: MessageId, client: &Client) -> Result<Message, Error> {
-        actor.require_admin()?;
-        let now = self.now();
-        let mut tx = self.store().begin().await?;
-        if !tx.requeue_message(id, now).await? {
-            return Err(Error::NotFound);
-        }
-        let record = Record::success(Action::ResendMessage, client).by(actor);
-        record.detail(id.to_string()).write(&mut tx, now).await?;
-        tx.commit().await?;
-        self.parts.waker.wake();
-        Ok(self.store().find_message(id).await?.ok_or(Error::NotFound)?.into())
-    }
 }
 
 fn parse_state(state: Option<&str>) -> Result<Option<MessageState>, FieldError> {
-    let refuse = || FieldError::new("state", "invalid_state", "A state is waiting, sent, failed or dropped");
+    let refuse = || {
+        FieldError::new(
+            "state",
+            "invalid_state",
+            "A state is waiting, sending, sent, failed or dropped",
+        )
+    };
     state.map(|text| text.parse().map_err(|_| refuse())).transpose()
 }

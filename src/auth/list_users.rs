@@ -1,6 +1,6 @@
 //! Admins look for accounts.
 
-use super::{Actor, Auth, Error, Faults, FieldError, Page, User, fields, fields::Identifier, types};
+use super::{Actor, Auth, Error, FieldError, FieldErrors, Page, PageRequest, User, fields};
 use crate::{
     id::UserId,
     store::{UserFilter, UserRow},
@@ -28,20 +28,14 @@ impl Auth {
     /// The accounts, oldest first, for admins.
     pub async fn list_users(&self, actor: &Actor, query: UserQuery) -> Result<Page<User>, Error> {
         actor.require_admin()?;
-        let mut faults = Faults::default();
-        let size = faults.take(types::PageSize::parse(query.limit));
-        let after = faults.take(types::parse_cursor::<UserId>(query.cursor.as_deref()));
-        let q = faults.take(parse_search(query.q.as_deref()));
-        let role = faults.take(
-            query
-                .role
-                .as_deref()
-                .map(|role| fields::parse_role("role", role))
-                .transpose(),
-        );
-        let active = faults.take(parse_status(query.status.as_deref()));
-        let (Some(size), Some(after), Some(q), Some(role), Some(active)) = (size, after, q, role, active) else {
-            return Err(faults.into_error());
+        let mut errors = FieldErrors::default();
+        let (limit, cursor) = (query.limit, query.cursor.as_deref());
+        let page = PageRequest { limit, cursor }.parse::<UserId>(&mut errors);
+        let q = errors.take(parse_search(query.q.as_deref()));
+        let role = errors.take(query.role.map(parse_role).transpose());
+        let active = errors.take(parse_status(query.status.as_deref()));
+        let (Some((size, after)), Some(q), Some(role), Some(active)) = (page, q, role, active) else {
+            return Err(errors.into_error());
         };
         let rows = self
             .store()
@@ -55,24 +49,6 @@ impl Auth {
             .await?;
         Ok(size.cut(rows, |row: &UserRow| row.id.to_string()))
     }
-
-    /// One account, for admins and for its owner.
-    pub async fn show_user(&self, actor: &Actor, id: UserId) -> Result<User, Error> {
-        if actor.user_id() != Some(id) {
-            actor.require_admin()?;
-        }
-        Ok(self.store().find_user(id).await?.ok_or(Error::NotFound)?.into())
-    }
-
-    /// The account that an id, an email address or a username names, for the command line.
-    pub async fn find_user(&self, actor: &Actor, name: &str) -> Result<User, Error> {
-        actor.require_admin()?;
-        if let Ok(id) = name.parse::<UserId>() {
-            return self.show_user(actor, id).await;
-        }
-        let found = self.find_by_identifier(&Identifier::parse(name)).await?;
-        Ok(found.ok_or(Error::NotFound)?.into())
-    }
 }
 
 fn parse_search(q: Option<&str>) -> Result<Option<String>, FieldError> {
@@ -83,6 +59,10 @@ fn parse_search(q: Option<&str>) -> Result<Option<String>, FieldError> {
         }
         text => Ok(text.map(str::to_owned)),
     }
+}
+
+fn parse_role(role: String) -> Result<String, FieldError> {
+    fields::check_role("role", &role).map(|()| role)
 }
 
 fn parse_status(status: Option<&str>) -> Result<Option<bool>, FieldError> {

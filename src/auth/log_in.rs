@@ -1,8 +1,10 @@
 //! A password becomes a session.
 
+use std::time::Duration;
+
 use super::{
     Auth, Client, Error, RefreshLife, SignedIn,
-    audit::{Action, Record},
+    audit::{EventKind, Record},
     fields::Identifier,
 };
 use crate::{
@@ -12,8 +14,6 @@ use crate::{
     store::{SessionRow, Tx, UserRow},
     token::{RefreshToken, Subject},
 };
-
-use std::time::Duration;
 
 /// How long a session lives unused when nobody asked to be remembered: a working day, on a shared machine at most.
 const UNREMEMBERED_IDLE: Duration = Duration::from_hours(12);
@@ -79,13 +79,13 @@ impl Auth {
             return self.refuse(Error::InvalidCredentials, Some(&account), client).await;
         }
         let refresh = start_session(&mut tx, &session).await?;
-        Record::success(Action::LogIn, client)
+        Record::success(EventKind::LogIn, client)
             .about(account.id)
             .on(session.id)
             .write(&mut tx, now)
             .await?;
         tx.commit().await?;
-        self.sign_in(account, &session, refresh, now)
+        self.issue_tokens(account, &session, refresh, now)
     }
 
     /// A hash with today's parameters: the one moment when the plain password is at hand to make it from. When the
@@ -120,7 +120,7 @@ impl Auth {
     }
 
     /// What the device gets, for a session that is written.
-    pub(super) fn sign_in(
+    pub(super) fn issue_tokens(
         &self,
         account: UserRow,
         session: &SessionRow,
@@ -149,7 +149,7 @@ impl Auth {
 
     async fn refuse(&self, error: Error, account: Option<&UserRow>, client: &Client) -> Result<SignedIn, Error> {
         let user = account.map(|account| account.id);
-        self.record(Record::failure(Action::LogIn, client, &error).about_any(user))
+        self.record(Record::failure(EventKind::LogIn, client, &error).about(user))
             .await?;
         Err(error)
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Auth, Client, Credential, Error,
-    audit::{Action, Record},
+    audit::{EventKind, Record},
 };
 use crate::{
     id::{SessionId, UserId},
@@ -16,7 +16,7 @@ impl Auth {
         let now = self.now();
         let mut tx = self.store().begin().await?;
         if tx.delete_session(session).await? {
-            Record::success(Action::LogOut, client)
+            Record::success(EventKind::LogOut, client)
                 .about(user)
                 .on(session)
                 .write(&mut tx, now)

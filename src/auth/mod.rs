@@ -1,4 +1,9 @@
-//! The domain: what a sign-in server does, one method of [`Auth`] per operation, each in a file named by its verb.
+//! The domain: what a sign-in server does, one method of [`Auth`](crate::auth::Auth) per operation, each in a file named
+//! by its verb. Two files hold several: `keys`, the life of the signing keys, and `sweep`, what time alone asks for.
+//!
+//! The other files are what operations share: the things they take and give (`fields`, `page`, `roles`, `types`,
+//! `error`), what they need to know (`accounts`, `newcomer`, `links`, `last_admin`), and what they write beside their
+//! change (`audit`, `mailing`).
 //!
 //! Nothing here knows HTTP, a page or a cookie. An operation takes what was said and by whom, decides, writes the
 //! change, its audit record and the mail that announces it in one transaction, and returns what is now so.
@@ -10,19 +15,38 @@ mod change_email;
 mod change_password;
 mod create_user;
 mod delete_account;
+mod delete_user;
+mod end_other_sessions;
+mod end_session;
+mod end_user_sessions;
 mod error;
 mod export_account;
 mod fields;
+mod find_user;
 mod finish_reset;
+mod grant_role;
 mod keys;
+mod last_admin;
+mod links;
+mod list_events;
 mod list_messages;
+mod list_sessions;
 mod list_users;
 mod log_in;
 mod log_out;
+mod mail_reset;
+mod mailing;
+mod newcomer;
+mod page;
 mod password_strength;
+mod peek;
 mod refresh;
 mod request_reset;
-mod sessions;
+mod resend_message;
+mod resend_verification;
+mod revoke_role;
+mod roles;
+mod show_user;
 mod sign_up;
 mod sweep;
 mod types;
@@ -33,26 +57,25 @@ mod verify_email;
 use std::{fmt, sync::Arc, time::Duration};
 
 pub use self::{
-    audit::EventQuery,
     change_email::ChangeEmail,
     change_password::ChangePassword,
-    create_user::NewUser,
+    create_user::CreateUser,
     error::{Error, FieldError},
     export_account::Export,
     fields::{Client, EmailAddress, Username},
-    keys::{KeyError, SigningKey},
+    keys::{KeyStatus, SigningKeyError},
+    list_events::EventQuery,
     list_messages::MessageQuery,
     list_users::UserQuery,
     log_in::LogIn,
+    page::Page,
+    roles::RoleChange,
     sign_up::{SignUp, SignedUp},
-    types::{ADMIN, Actor, Credential, Event, Identity, Message, Page, RefreshLife, Session, SignedIn, User},
-    update_profile::ProfileChange,
-    update_user::UserChange,
+    types::{ADMIN, Actor, Credential, Event, Identity, Message, RefreshLife, Session, SignedIn, User},
+    update_profile::UpdateProfile,
+    update_user::UpdateUser,
 };
-pub(crate) use self::{
-    fields::Faults,
-    types::{PageSize, parse_cursor},
-};
+pub(crate) use self::{fields::FieldErrors, page::PageRequest};
 use crate::{
     clock::{Clock, Timestamp},
     mail::Waker,

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use super::{
     Auth, Client, Error, SignedIn,
-    audit::{Action, Record},
+    audit::{EventKind, Record},
+    mailing,
 };
 use crate::{
     clock::Timestamp,
@@ -24,6 +25,11 @@ use crate::{
 
 /// How long a used token still gives its successor again.
 pub(super) const REPLAY_WINDOW: Duration = Duration::from_secs(10);
+
+/// Whether a token that was used at `used_at` still gives its successor again.
+pub(super) fn in_replay_window(used_at: Timestamp, now: Timestamp) -> bool {
+    now.since(used_at) <= REPLAY_WINDOW
+}
 
 impl Auth {
     /// Exchanges a refresh token for its successor and a fresh access token, and keeps the session alive.
@@ -36,32 +42,19 @@ impl Auth {
         }
         let session = Self::extended(&found.session, client, now);
         if let Some(successor) = self.exchange(&presented, &session, now).await? {
-            return self.sign_in(found.user, &session, successor, now);
+            return self.issue_tokens(found.user, &session, successor, now);
         }
         // Another request exchanged it between our read and our write; what it wrote is there now.
         let found = self.find_presented(&presented, now).await?;
         self.replay(&presented, found, client, now).await
     }
 
-    /// Who holds this refresh token, without using it: for answers whose cookies may not reach the browser.
-    pub async fn peek(&self, presented: &str) -> Result<super::Identity, Error> {
-        let presented = RefreshToken::parse(presented).ok_or(Error::RefreshTokenInvalid)?;
-        let now = self.now();
-        let found = self.find_presented(&presented, now).await?;
-        let fresh = found
-            .token
-            .used_at
-            .is_none_or(|used_at| now.since(used_at) <= REPLAY_WINDOW);
-        if !fresh {
-            return Err(Error::RefreshTokenInvalid);
-        }
-        Ok(super::Identity {
-            session: found.session.id,
-            user: found.user.into(),
-        })
-    }
-
-    async fn find_presented(&self, presented: &RefreshToken, now: Timestamp) -> Result<PresentedRefreshToken, Error> {
+    /// The token with its session and user, used or not, while the session lives and the user may sign in.
+    pub(super) async fn find_presented(
+        &self,
+        presented: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<PresentedRefreshToken, Error> {
         let found = self.store().find_refresh_token(presented.hash().as_str(), now).await?;
         let found = found.ok_or(Error::RefreshTokenInvalid)?;
         if found.user.disabled_at.is_some() {
@@ -122,10 +115,10 @@ impl Auth {
         let in_time = found
             .token
             .used_at
-            .is_some_and(|used_at| now.since(used_at) <= REPLAY_WINDOW);
+            .is_some_and(|used_at| in_replay_window(used_at, now));
         let sealed = found.token.sealed_successor.as_deref().filter(|_| in_time);
         match sealed.and_then(|sealed| token::open_successor(presented, found.session.id, sealed)) {
-            Some(successor) => self.sign_in(found.user, &found.session, successor, now),
+            Some(successor) => self.issue_tokens(found.user, &found.session, successor, now),
             None => self.end_stolen_session(found, client, now).await,
         }
     }
@@ -153,21 +146,14 @@ impl Auth {
                 session: began,
                 reuse: client.circumstances(now),
             };
-            tx.insert_message(&mail::message_row(
-                &message,
-                Some(found.user.id),
-                &found.user.email,
-                now,
-            ))
-            .await?;
-            let record = Record::failure(Action::Refresh, client, &error);
+            mailing::announce(&mut tx, &message, &found.user, now).await?;
+            let record = Record::failure(EventKind::Refresh, client, &error);
             record
                 .about(found.user.id)
                 .on(found.session.id)
                 .write(&mut tx, now)
                 .await?;
-            tx.commit().await?;
-            self.parts.waker.wake();
+            self.commit_and_wake(tx).await?;
             tracing::warn!(user = %found.user.id, session = %found.session.id, "refresh token reused, session ended");
         }
         Err(error)

@@ -1,16 +1,16 @@
 //! Somebody forgot a password, or says so.
 
-use super::{Auth, Client, EmailAddress, Error, audit::Action};
+use super::{Auth, Client, EmailAddress, Error, audit::EventKind};
 use crate::mail;
 
 impl Auth {
     /// Mails a reset link, if the address has an account. Known or not, the same rows are written and the same answer
     /// given.
     pub async fn request_reset(&self, email: &str, client: &Client) -> Result<(), Error> {
-        let email = EmailAddress::parse("email", email).map_err(|fault| Error::InvalidFields(vec![fault]))?;
+        let email = EmailAddress::parse("email", email)?;
         let account = self.store().find_user_by_email(email.key()).await?;
         let message = mail::Message::ResetPassword(client.circumstances(self.now()));
-        self.mail_to_whoever(&message, Action::RequestReset, account.as_ref(), client)
+        self.mail_to_whoever(&message, EventKind::RequestReset, account.as_ref(), client)
             .await
     }
 }

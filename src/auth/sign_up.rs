@@ -1,16 +1,15 @@
 //! A stranger makes an account.
 
 use super::{
-    Auth, Client, EmailAddress, Error, Faults, User, Username,
-    audit::{Action, Record},
-    fields,
+    Auth, Client, Error, User,
+    audit::{EventKind, Record},
+    mailing,
+    newcomer::Newcomer,
 };
 use crate::{
-    clock::Timestamp,
-    id::UserId,
     mail,
     password::{Password, PasswordHash},
-    store::{InsertError, UserRow},
+    store::UserRow,
 };
 
 /// What a stranger says of themself.
@@ -35,70 +34,39 @@ pub enum SignedUp {
     Private,
 }
 
-struct Newcomer {
-    email: EmailAddress,
-    username: Option<Username>,
-    name: Option<String>,
-}
-
 impl Auth {
     /// Makes an account and mails a link that verifies its address.
     pub async fn sign_up(&self, request: SignUp, client: &Client) -> Result<SignedUp, Error> {
         if !self.rules().allow_signup {
             return Err(Error::SignUpClosed);
         }
-        let newcomer = self.read_newcomer(&request)?;
+        let (username, name) = (request.username.as_deref(), request.name.as_deref());
+        let newcomer = Newcomer::parse(self, &request.email, username, name, &request.password)?;
         let hash = self.parts.hasher.hash(request.password).await?;
         if self.rules().private_signup {
             self.sign_up_privately(newcomer, &hash, client).await?;
             return Ok(SignedUp::Private);
         }
         let created = self.insert_newcomer(&newcomer, &hash, client).await;
-        let created = match created {
-            // When both are taken, engines differ in which they name; the address says more.
-            Err(Error::UsernameTaken) if self.has_account(&newcomer.email).await? => Err(Error::EmailTaken),
-            created => created,
-        };
+        let created = self.name_taken_address_first(created, &newcomer.email).await;
         if let Err(error @ (Error::EmailTaken | Error::UsernameTaken)) = &created {
-            self.record(Record::failure(Action::SignUp, client, error)).await?;
+            self.record(Record::failure(EventKind::SignUp, client, error)).await?;
         }
         created.map(|account| SignedUp::Created(account.into()))
-    }
-
-    async fn has_account(&self, email: &EmailAddress) -> Result<bool, Error> {
-        Ok(self.store().find_user_by_email(email.key()).await?.is_some())
-    }
-
-    fn read_newcomer(&self, request: &SignUp) -> Result<Newcomer, Error> {
-        let mut faults = Faults::default();
-        let email = faults.take(EmailAddress::parse("email", &request.email));
-        let username = request.username.as_deref().filter(|text| !text.trim().is_empty());
-        let username = faults.take(username.map(|text| Username::parse("username", text)).transpose());
-        let name = faults.take(fields::parse_name("name", request.name.as_deref().unwrap_or_default()));
-        let words = [
-            Some(request.email.as_str()),
-            request.username.as_deref(),
-            request.name.as_deref(),
-        ];
-        let words: Vec<&str> = words.into_iter().flatten().collect();
-        let weak = self.judge_password("password", &request.password, &words);
-        match (email, username, name) {
-            (Some(email), Some(username), Some(name)) if weak.is_empty() => Ok(Newcomer { email, username, name }),
-            _ => {
-                faults.extend(weak);
-                Err(faults.into_error())
-            }
-        }
     }
 
     /// One answer and one transaction whether or not the address has an account, whose owner is told by mail instead.
     /// A taken username is left out rather than refused: the same name tried again with a fresh address would tell
     /// whether the first try made an account.
-    async fn sign_up_privately(&self, newcomer: Newcomer, hash: &PasswordHash, client: &Client) -> Result<(), Error> {
+    async fn sign_up_privately(
+        &self,
+        mut newcomer: Newcomer,
+        hash: &PasswordHash,
+        client: &Client,
+    ) -> Result<(), Error> {
         if let Some(owner) = self.store().find_user_by_email(newcomer.email.key()).await? {
-            return self.tell_owner(&owner, Action::SignUp, client).await;
+            return self.tell_owner(&owner, EventKind::SignUp, client).await;
         }
-        let mut newcomer = newcomer;
         if let Some(username) = &newcomer.username
             && self.store().find_user_by_username(username.key()).await?.is_some()
         {
@@ -115,22 +83,6 @@ impl Auth {
         }
     }
 
-    /// Mails the owner of an address that somebody tried to make it an account's, and records the attempt.
-    pub(super) async fn tell_owner(&self, owner: &UserRow, action: Action, client: &Client) -> Result<(), Error> {
-        let now = self.now();
-        let mut tx = self.store().begin().await?;
-        let message = mail::Message::AccountExists(client.circumstances(now));
-        tx.insert_message(&mail::message_row(&message, Some(owner.id), &owner.email, now))
-            .await?;
-        Record::failure(action, client, &Error::EmailTaken)
-            .about(owner.id)
-            .write(&mut tx, now)
-            .await?;
-        tx.commit().await?;
-        self.parts.waker.wake();
-        Ok(())
-    }
-
     async fn insert_newcomer(
         &self,
         newcomer: &Newcomer,
@@ -138,52 +90,16 @@ impl Auth {
         client: &Client,
     ) -> Result<UserRow, Error> {
         let now = self.now();
-        let account = account_row(
-            &newcomer.email,
-            newcomer.username.as_ref(),
-            newcomer.name.clone(),
-            hash,
-            now,
-        );
+        let account = newcomer.account(hash, now);
         let mut tx = self.store().begin().await?;
-        tx.insert_user(&account)
-            .await
-            .map_err(|error: InsertError| Error::from(error))?;
+        tx.insert_user(&account).await?;
         let message = mail::Message::VerifyEmail(client.circumstances(now));
-        tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now))
-            .await?;
-        Record::success(Action::SignUp, client)
+        mailing::announce(&mut tx, &message, &account, now).await?;
+        Record::success(EventKind::SignUp, client)
             .about(account.id)
             .write(&mut tx, now)
             .await?;
-        tx.commit().await?;
-        self.parts.waker.wake();
+        self.commit_and_wake(tx).await?;
         Ok(account)
-    }
-}
-
-/// A fresh account: active, unverified, without roles.
-pub(super) fn account_row(
-    email: &EmailAddress,
-    username: Option<&Username>,
-    name: Option<String>,
-    hash: &PasswordHash,
-    now: Timestamp,
-) -> UserRow {
-    UserRow {
-        id: UserId::new(now),
-        email: email.as_typed().to_owned(),
-        email_key: email.key().to_owned(),
-        username: username.map(|username| username.as_typed().to_owned()),
-        username_key: username.map(|username| username.key().to_owned()),
-        name,
-        password_hash: hash.as_str().to_owned(),
-        roles: Vec::new(),
-        email_verified_at: None,
-        disabled_at: None,
-        external_id: None,
-        last_login_at: None,
-        created_at: now,
-        updated_at: now,
     }
 }

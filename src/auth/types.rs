@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Error, FieldError};
+use super::Error;
 use crate::{
     clock::Timestamp,
     id::{EventId, MessageId, SessionId, UserId},
@@ -70,7 +70,7 @@ impl From<UserRow> for User {
 }
 
 /// One signed-in device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// Its id, also the `sid` of its access tokens.
     pub id: SessionId,
@@ -194,67 +194,8 @@ impl<'a> Credential<'a> {
     }
 }
 
-/// One page of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<T> {
-    /// What is on it.
-    pub items: Vec<T>,
-    /// What to ask for to get the next page; none on the last.
-    pub next_cursor: Option<String>,
-}
-
-/// How much of a list to show: one more than this is read, to know whether there is a next page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PageSize(u32);
-
-impl PageSize {
-    const DEFAULT: u32 = 50;
-    const MAX: u32 = 200;
-
-    pub(crate) fn parse(limit: Option<u32>) -> Result<Self, FieldError> {
-        match limit.unwrap_or(Self::DEFAULT) {
-            size @ 1..=Self::MAX => Ok(Self(size)),
-            _ => Err(FieldError::new(
-                "limit",
-                "invalid_limit",
-                format!("A limit is between 1 and {}", Self::MAX),
-            )),
-        }
-    }
-
-    /// How many rows to ask the store for.
-    pub(crate) fn rows(self) -> i64 {
-        i64::from(self.0) + 1
-    }
-
-    /// Cuts `rows` to a page; `cursor_of` names the last one shown.
-    pub(crate) fn cut<R, T>(self, mut rows: Vec<R>, cursor_of: impl Fn(&R) -> String) -> Page<T>
-    where
-        T: From<R>,
-    {
-        let size = usize::try_from(self.0).unwrap_or(usize::MAX);
-        let more = rows.len() > size;
-        rows.truncate(size);
-        let next_cursor = rows.last().filter(|_| more).map(cursor_of);
-        Page {
-            items: rows.into_iter().map(T::from).collect(),
-            next_cursor,
-        }
-    }
-}
-
-/// Reads a cursor, which is the id of the last item seen.
-pub(crate) fn parse_cursor<Id: std::str::FromStr>(cursor: Option<&str>) -> Result<Option<Id>, FieldError> {
-    cursor
-        .map(|text| {
-            text.parse()
-                .map_err(|_| FieldError::new("cursor", "invalid_cursor", "This cursor is not one of ours"))
-        })
-        .transpose()
-}
-
 /// An entry of the audit log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Its id.
     pub id: EventId,
@@ -296,7 +237,7 @@ impl From<EventRow> for Event {
 }
 
 /// A message in the outbox, without its words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Its id.
     pub id: MessageId,
@@ -306,7 +247,7 @@ pub struct Message {
     pub user_id: Option<UserId>,
     /// Where it goes.
     pub address: String,
-    /// `waiting`, `sent`, `failed` or `dropped`.
+    /// `waiting`, `sending`, `sent`, `failed` or `dropped`.
     pub state: String,
     /// How often it was tried.
     pub attempts: i64,

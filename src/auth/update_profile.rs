@@ -1,8 +1,8 @@
 //! A user changes the name and the username of their own account.
 
 use super::{
-    Auth, Client, Error, Faults, Identity, User, Username,
-    audit::{Action, Record},
+    Auth, Client, Error, FieldErrors, Identity, User, Username,
+    audit::{EventKind, Record},
     fields,
 };
 use crate::{
@@ -12,30 +12,29 @@ use crate::{
 
 /// What to change: untouched when `None`, cleared when `Some(None)`.
 #[derive(Clone, Debug, Default)]
-pub struct ProfileChange {
+pub struct UpdateProfile {
     /// The name shown to others.
     pub name: Option<Option<String>>,
     /// The username.
     pub username: Option<Option<String>>,
 }
 
-/// A [`ProfileChange`] whose words were found good.
+/// A [`UpdateProfile`] whose words were found good.
 pub(super) struct Profile {
     name: Option<Option<String>>,
     username: Option<Option<Username>>,
 }
 
-impl ProfileChange {
-    pub(super) fn parse(self, faults: &mut Faults) -> Option<Profile> {
+impl UpdateProfile {
+    pub(super) fn parse(self, errors: &mut FieldErrors) -> Option<Profile> {
         let name = self
             .name
             .map(|name| fields::parse_name("name", name.as_deref().unwrap_or_default()));
-        let name = faults.take(name.transpose());
+        let name = errors.take(name.transpose());
         let username = self
             .username
-            .map(|username| username.filter(|text| !text.trim().is_empty()));
-        let username = username.map(|text| text.map(|text| Username::parse("username", &text)).transpose());
-        let username = faults.take(username.transpose());
+            .map(|username| fields::parse_optional_username("username", username.as_deref()));
+        let username = errors.take(username.transpose());
         Some(Profile {
             name: name?,
             username: username?,
@@ -67,18 +66,18 @@ impl Auth {
     pub async fn update_profile(
         &self,
         identity: &Identity,
-        change: ProfileChange,
+        change: UpdateProfile,
         client: &Client,
     ) -> Result<User, Error> {
-        let mut faults = Faults::default();
-        let Some(profile) = change.parse(&mut faults) else {
-            return Err(faults.into_error());
+        let mut errors = FieldErrors::default();
+        let Some(profile) = change.parse(&mut errors) else {
+            return Err(errors.into_error());
         };
         let now = self.now();
         let mut tx = self.store().begin().await?;
         let account = tx.find_user(identity.user.id).await?.ok_or(Error::SessionEnded)?;
         profile.write(&mut tx, &account, now).await?;
-        Record::success(Action::UpdateProfile, client)
+        Record::success(EventKind::UpdateProfile, client)
             .by_owner(identity)
             .write(&mut tx, now)
             .await?;

@@ -1,50 +1,94 @@
 //! An admin changes an account: its names, its roles, whether it may sign in.
 
 use super::{
-    Actor, Auth, Client, Error, Faults, ProfileChange, User,
-    audit::{Action, Record},
-    delete_account::{self, AdminGuard},
-    fields,
+    Actor, Auth, Client, Error, FieldErrors, RoleChange, UpdateProfile, User,
+    audit::{EventKind, Record},
+    last_admin::AdminGuard,
+    roles::RoleDifference,
     update_profile::Profile,
 };
 use crate::{
+    clock::Timestamp,
     id::UserId,
-    mail,
     store::{Tx, UserRow},
 };
 
 /// What to change; what is `None` stays.
 #[derive(Clone, Debug, Default)]
-pub struct UserChange {
+pub struct UpdateUser {
     /// The names.
-    pub profile: ProfileChange,
-    /// All roles that the account is to have.
-    pub roles: Option<Vec<String>>,
+    pub profile: UpdateProfile,
+    /// The roles.
+    pub roles: Option<RoleChange>,
     /// Whether it may sign in.
     pub is_active: Option<bool>,
 }
 
-struct Change {
+/// An [`UpdateUser`] whose words were found good.
+struct Wish {
     profile: Profile,
-    roles: Option<Vec<String>>,
+    roles: Option<RoleChange>,
     is_active: Option<bool>,
 }
 
-impl UserChange {
-    fn parse(self) -> Result<Change, Error> {
-        let mut faults = Faults::default();
-        let profile = self.profile.parse(&mut faults);
-        let roles = self
-            .roles
-            .map(|roles| roles.iter().map(|role| fields::parse_role("roles", role)).collect());
-        let roles = faults.take(roles.transpose());
-        match (profile, roles) {
-            (Some(profile), Some(roles)) => Ok(Change {
+impl UpdateUser {
+    fn parse(self) -> Result<Wish, Error> {
+        let mut errors = FieldErrors::default();
+        let profile = self.profile.parse(&mut errors);
+        let checked = self.roles.as_ref().map_or(Ok(()), |roles| roles.check("roles"));
+        match (profile, errors.take(checked)) {
+            (Some(profile), Some(())) => Ok(Wish {
                 profile,
-                roles,
+                roles: self.roles,
                 is_active: self.is_active,
             }),
-            _ => Err(faults.into_error()),
+            _ => Err(errors.into_error()),
+        }
+    }
+}
+
+/// What a [`Wish`] comes to for an account as it is, beside its names.
+struct Change {
+    roles: RoleDifference,
+    /// Whether it may sign in from now on, if that is new.
+    is_active: Option<bool>,
+}
+
+impl Change {
+    fn of(account: &UserRow, roles: Option<&RoleChange>, is_active: Option<bool>) -> Self {
+        Self {
+            roles: roles.map(|roles| roles.of(&account.roles)).unwrap_or_default(),
+            is_active: is_active.filter(|active| *active != account.disabled_at.is_none()),
+        }
+    }
+
+    async fn write(&self, tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(), Error> {
+        self.roles.write(tx, user).await?;
+        match self.is_active {
+            Some(true) => {
+                tx.update_disabled(user, None, now).await?;
+            }
+            Some(false) => {
+                tx.update_disabled(user, Some(now), now).await?;
+                tx.delete_sessions(user, None).await?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// What the audit log says of it, in names of roles and states only.
+    fn describe(&self) -> String {
+        let granted = self.roles.granted.iter().map(|role| format!("granted {role}"));
+        let revoked = self.roles.revoked.iter().map(|role| format!("revoked {role}"));
+        let state = self
+            .is_active
+            .map(|active| if active { "enabled" } else { "disabled" }.to_owned());
+        let said: Vec<String> = granted.chain(revoked).chain(state).collect();
+        if said.is_empty() {
+            "details".to_owned()
+        } else {
+            said.join(", ")
         }
     }
 }
@@ -55,167 +99,22 @@ impl Auth {
         &self,
         actor: &Actor,
         id: UserId,
-        change: UserChange,
+        wish: UpdateUser,
         client: &Client,
     ) -> Result<User, Error> {
         actor.require_admin()?;
-        let change = change.parse()?;
+        let wish = wish.parse()?;
         let now = self.now();
         let mut tx = self.store().begin().await?;
-        let account = tx.find_user(id).await?.ok_or(Error::NotFound)?;
-        let detail = describe(&change, &account);
-        change.profile.write(&mut tx, &account, now).await?;
-        if let Some(roles) = &change.roles {
-            set_roles(&mut tx, &account, roles).await?;
-        }
-        match change.is_active {
-            Some(false) if account.disabled_at.is_none() => delete_account::disable(&mut tx, &account, now).await?,
-            Some(true) if account.disabled_at.is_some() => {
-                tx.update_disabled(id, None, now).await?;
-            }
-            _ => {}
-        }
-        let record = Record::success(Action::UpdateUser, client).by(actor).about(id);
-        record.detail(detail).write(&mut tx, now).await?;
+        let (guard, account) = AdminGuard::enter(&mut tx, id).await?;
+        let change = Change::of(&account, wish.roles.as_ref(), wish.is_active);
+        wish.profile.write(&mut tx, &account, now).await?;
+        change.write(&mut tx, id, now).await?;
+        guard.leave(&mut tx).await?;
+        let record = Record::success(EventKind::UpdateUser, client).by(actor).about(id);
+        record.detail(change.describe()).write(&mut tx, now).await?;
         let updated = tx.find_user(id).await?.ok_or(Error::NotFound)?;
         tx.commit().await?;
         Ok(updated.into())
-    }
-
-    /// Gives an account a role.
-    pub async fn grant_role(&self, actor: &Actor, id: UserId, role: &str, client: &Client) -> Result<User, Error> {
-        let roles = self
-            .roles_of(actor, id)
-            .await?
-            .into_iter()
-            .chain([role.to_owned()])
-            .collect();
-        self.update_user(
-            actor,
-            id,
-            UserChange {
-                roles: Some(roles),
-                ..UserChange::default()
-            },
-            client,
-        )
-        .await
-    }
-
-    /// Takes a role from an account.
-    pub async fn revoke_role(&self, actor: &Actor, id: UserId, role: &str, client: &Client) -> Result<User, Error> {
-        let roles = self
-            .roles_of(actor, id)
-            .await?
-            .into_iter()
-            .filter(|had| had != role)
-            .collect();
-        self.update_user(
-            actor,
-            id,
-            UserChange {
-                roles: Some(roles),
-                ..UserChange::default()
-            },
-            client,
-        )
-        .await
-    }
-
-    async fn roles_of(&self, actor: &Actor, id: UserId) -> Result<Vec<String>, Error> {
-        actor.require_admin()?;
-        Ok(self.store().find_user(id).await?.ok_or(Error::NotFound)?.roles)
-    }
-
-    /// Deletes an account with everything that hangs on it.
-    pub async fn delete_user(&self, actor: &Actor, id: UserId, client: &Client) -> Result<(), Error> {
-        actor.require_admin()?;
-        let now = self.now();
-        let mut tx = self.store().begin().await?;
-        let account = tx.find_user(id).await?.ok_or(Error::NotFound)?;
-        delete_account::delete(&mut tx, account).await?;
-        Record::success(Action::DeleteUser, client)
-            .by(actor)
-            .about(id)
-            .write(&mut tx, now)
-            .await?;
-        Ok(tx.commit().await?)
-    }
-
-    /// Ends every session of an account; returns how many.
-    pub async fn end_user_sessions(&self, actor: &Actor, id: UserId, client: &Client) -> Result<u64, Error> {
-        actor.require_admin()?;
-        let now = self.now();
-        let mut tx = self.store().begin().await?;
-        tx.find_user(id).await?.ok_or(Error::NotFound)?;
-        let ended = tx.delete_sessions(id, None).await?;
-        Record::success(Action::EndUserSessions, client)
-            .by(actor)
-            .about(id)
-            .write(&mut tx, now)
-            .await?;
-        tx.commit().await?;
-        Ok(ended)
-    }
-
-    /// Mails a reset link to an account's owner: an admin never chooses, and never knows, a password.
-    pub async fn mail_reset(&self, actor: &Actor, id: UserId, client: &Client) -> Result<(), Error> {
-        actor.require_admin()?;
-        let now = self.now();
-        let mut tx = self.store().begin().await?;
-        let account = tx.find_user(id).await?.ok_or(Error::NotFound)?;
-        let message = mail::Message::ResetPasswordByAdmin(mail::Circumstances::by_admin(now));
-        tx.insert_message(&mail::message_row(&message, Some(id), &account.email, now))
-            .await?;
-        Record::success(Action::MailReset, client)
-            .by(actor)
-            .about(id)
-            .write(&mut tx, now)
-            .await?;
-        tx.commit().await?;
-        self.parts.waker.wake();
-        Ok(())
-    }
-}
-
-/// Makes `roles` all that `account` has.
-async fn set_roles(tx: &mut Tx, account: &UserRow, roles: &[String]) -> Result<(), Error> {
-    let guard = AdminGuard::enter(tx, &account.clone().into()).await?;
-    for role in roles.iter().filter(|role| !account.roles.contains(role)) {
-        tx.insert_role(account.id, role).await?;
-    }
-    for role in account.roles.iter().filter(|role| !roles.contains(role)) {
-        tx.delete_role(account.id, role).await?;
-    }
-    guard.leave(tx).await
-}
-
-/// What the audit log says of the change, in names of roles and states only.
-fn describe(change: &Change, account: &UserRow) -> String {
-    let mut said = Vec::new();
-    if let Some(roles) = &change.roles {
-        said.extend(
-            roles
-                .iter()
-                .filter(|role| !account.roles.contains(role))
-                .map(|role| format!("granted {role}")),
-        );
-        said.extend(
-            account
-                .roles
-                .iter()
-                .filter(|role| !roles.contains(role))
-                .map(|role| format!("revoked {role}")),
-        );
-    }
-    match change.is_active {
-        Some(true) if account.disabled_at.is_some() => said.push("enabled".to_owned()),
-        Some(false) if account.disabled_at.is_none() => said.push("disabled".to_owned()),
-        _ => {}
-    }
-    if said.is_empty() {
-        "details".to_owned()
-    } else {
-        said.join(", ")
     }
 }

@@ -2,12 +2,13 @@
 
 use super::{
     Auth, Client, EmailAddress, Error,
-    audit::{Action, Record},
+    audit::{EventKind, Record},
+    mailing,
 };
 use crate::{
     clock::Timestamp,
     mail::{self, LinkKind},
-    store::{LinkTokenRow, Tx, UserRow},
+    store::{Tx, UserRow},
     token::LinkToken,
 };
 
@@ -18,7 +19,7 @@ impl Auth {
         let (hash, kind) = (token.hash(), LinkKind::VerifyEmail.as_str());
         let now = self.now();
         let Some(link) = self.store().find_link_token(hash.as_str(), kind, now).await? else {
-            self.record(Record::failure(Action::VerifyEmail, client, &Error::LinkInvalid))
+            self.record(Record::failure(EventKind::VerifyEmail, client, &Error::LinkInvalid))
                 .await?;
             return Err(Error::LinkInvalid);
         };
@@ -34,46 +35,11 @@ impl Auth {
         if tx.consume_link_token(hash.as_str(), kind, now).await?.is_none() {
             return Err(Error::LinkInvalid);
         }
-        Record::success(Action::VerifyEmail, client)
+        Record::success(EventKind::VerifyEmail, client)
             .about(account.id)
             .write(&mut tx, now)
             .await?;
-        tx.commit().await?;
-        self.parts.waker.wake();
-        Ok(())
-    }
-
-    /// Mails a fresh verification link, if the address has an account that wants one. Known or not, the same rows are
-    /// written: it is the mail worker that finds there is nobody to write to.
-    pub async fn resend_verification(&self, email: &str, client: &Client) -> Result<(), Error> {
-        let email = EmailAddress::parse("email", email).map_err(|fault| Error::InvalidFields(vec![fault]))?;
-        let account = self.store().find_user_by_email(email.key()).await?;
-        let message = mail::Message::VerifyEmail(client.circumstances(self.now()));
-        self.mail_to_whoever(&message, Action::ResendVerification, account.as_ref(), client)
-            .await
-    }
-
-    /// Writes `message` for `account`, or for nobody, with the same work.
-    pub(super) async fn mail_to_whoever(
-        &self,
-        message: &mail::Message,
-        action: Action,
-        account: Option<&UserRow>,
-        client: &Client,
-    ) -> Result<(), Error> {
-        let now = self.now();
-        let user = account.map(|account| account.id);
-        let address = account.map_or("", |account| account.email.as_str());
-        let mut tx = self.store().begin().await?;
-        tx.insert_message(&mail::message_row(message, user, address, now))
-            .await?;
-        Record::success(action, client)
-            .about_any(user)
-            .write(&mut tx, now)
-            .await?;
-        tx.commit().await?;
-        self.parts.waker.wake();
-        Ok(())
+        self.commit_and_wake(tx).await
     }
 }
 
@@ -90,12 +56,5 @@ async fn move_to(
     tx.delete_link_tokens(account.id, LinkKind::ResetPassword.as_str())
         .await?;
     let message = mail::Message::EmailChanged(client.circumstances(now));
-    tx.insert_message(&mail::message_row(&message, Some(account.id), &account.email, now))
-        .await?;
-    Ok(())
-}
-
-/// Whether `link` was mailed to the address that `account` has now.
-pub(super) fn proves_current_address(link: &LinkTokenRow, account: &UserRow) -> bool {
-    EmailAddress::parse("email", &link.email).is_ok_and(|proved| proved.key() == account.email_key)
+    mailing::announce(tx, &message, account, now).await
 }

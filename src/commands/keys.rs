@@ -1,7 +1,10 @@
 //! `vestibule keys`: the keys that sign access tokens.
 
 use clap::Subcommand;
-use vestibule::{auth::Actor, config::Config};
+use vestibule::{
+    auth::{Actor, Auth, KeyStatus},
+    config::Config,
+};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -21,29 +24,34 @@ pub(crate) enum Command {
 }
 
 pub(crate) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
-    let services = super::open(config).await?;
+    super::with_auth(config, async |auth| obey(command, auth).await).await
+}
+
+async fn obey(command: Command, auth: &Auth) -> anyhow::Result<()> {
     match command {
         Command::List { json } => {
-            let keys = services.auth.list_signing_keys(&Actor::Operator).await?;
+            let keys = auth.list_signing_keys(&Actor::Operator).await?;
             if json {
-                super::say_json(&keys)?;
-            } else {
-                for key in keys {
-                    let until = key
-                        .verifies_until
-                        .map_or_else(|| "open".to_owned(), |until| until.to_string());
-                    super::say(format_args!(
-                        "{}  {}  signs from {}  until {until}",
-                        key.kid, key.algorithm, key.signs_from
-                    ))?;
-                }
+                return super::say_json(&keys);
+            }
+            for key in &keys {
+                super::say(describe(key))?;
             }
         }
         Command::Rotate { now } => {
-            services.auth.rotate_signing_keys(&Actor::Operator, now).await?;
+            auth.rotate_signing_keys(&Actor::Operator, now).await?;
             super::say("A new signing key is published.")?;
         }
     }
-    services.close().await;
     Ok(())
+}
+
+fn describe(key: &KeyStatus) -> String {
+    let until = key
+        .verifies_until
+        .map_or_else(|| "open".to_owned(), |until| until.to_string());
+    format!(
+        "{}  {}  signs from {}  until {until}",
+        key.kid, key.algorithm, key.signs_from
+    )
 }

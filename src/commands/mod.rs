@@ -11,11 +11,18 @@ use std::{
 };
 
 use serde::Serialize;
-use vestibule::{app::Services, clock::SystemClock, config::Config};
+use vestibule::{app::Services, auth::Auth, clock::SystemClock, config::Config};
 
-/// Opens the house for a command beside a running server.
-pub(crate) async fn open(config: &Config) -> anyhow::Result<Services> {
-    Ok(Services::open(config, Arc::new(SystemClock)).await?)
+/// Does `work` with the operations of a house that is opened for it, beside a running server, and closed again however
+/// it went.
+pub(crate) async fn with_auth(
+    config: &Config,
+    work: impl AsyncFnOnce(&Auth) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let services = Services::open(config, Arc::new(SystemClock)).await?;
+    let done = work(&services.auth).await;
+    services.close().await;
+    done
 }
 
 /// Prints a line for the one who typed the command.

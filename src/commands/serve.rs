@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use vestibule::{app, clock::SystemClock, config::Config, telemetry};
 
@@ -20,7 +21,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-        () = app.failed() => anyhow::bail!("the listener failed"),
+        error = app.failed() => return Err(error).context("the listener failed"),
     }
     tracing::info!("stopping");
     app.stop().await;

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use vestibule::{
-    auth::{ADMIN, Actor, Auth, Client, Error, NewUser, User, UserChange, UserQuery},
+    auth::{ADMIN, Actor, Auth, Client, CreateUser, Error, UpdateUser, User, UserQuery},
     config::Config,
     password::Password,
 };
@@ -84,10 +84,7 @@ pub(crate) enum Command {
 }
 
 pub(crate) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
-    let services = super::open(config).await?;
-    let done = obey(command, &services.auth).await;
-    services.close().await;
-    done
+    super::with_auth(config, async |auth| obey(command, auth).await).await
 }
 
 async fn obey(command: Command, auth: &Auth) -> anyhow::Result<()> {
@@ -99,7 +96,7 @@ async fn obey(command: Command, auth: &Auth) -> anyhow::Result<()> {
             name,
             admin,
         } => {
-            let new = NewUser {
+            let new = CreateUser {
                 email,
                 username,
                 name,
@@ -165,9 +162,9 @@ async fn find(auth: &Auth, name: &str) -> anyhow::Result<User> {
 
 async fn set_active(auth: &Auth, name: &str, is_active: bool) -> anyhow::Result<()> {
     let user = find(auth, name).await?;
-    let change = UserChange {
+    let change = UpdateUser {
         is_active: Some(is_active),
-        ..UserChange::default()
+        ..UpdateUser::default()
     };
     let user = auth
         .update_user(&Actor::Operator, user.id, change, &Client::default())
@@ -246,15 +243,15 @@ fn confirm(user: &User, yes: bool) -> anyhow::Result<()> {
     }
 }
 
-/// A refusal with the faults of its fields, for a terminal.
+/// A refusal with the errors of its fields, for a terminal.
 fn in_words(error: Error) -> anyhow::Error {
     match error {
-        Error::InvalidFields(faults) => {
-            let faults: Vec<String> = faults
+        Error::InvalidFields(errors) => {
+            let errors: Vec<String> = errors
                 .into_iter()
-                .map(|fault| format!("{}: {}", fault.field, fault.message))
+                .map(|error| format!("{}: {}", error.field, error.message))
                 .collect();
-            anyhow::anyhow!(faults.join("; "))
+            anyhow::anyhow!(errors.join("; "))
         }
         other => other.into(),
     }

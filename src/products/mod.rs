@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::{
-    auth::{Error, Faults, FieldError, Identity, Page, PageSize, parse_cursor},
+    auth::{Error, FieldError, FieldErrors, Identity, Page, PageRequest},
     clock::{Clock, Timestamp},
     id::{ProductId, UserId},
     store::{ProductFilter, ProductRow, Store, Tx},
@@ -89,10 +89,9 @@ impl Products {
 
     /// The products, oldest first.
     pub async fn list(&self, identity: &Identity, query: ProductQuery) -> Result<Page<Product>, Error> {
-        let mut faults = Faults::default();
-        let size = faults.take(PageSize::parse(query.limit));
-        let after = faults.take(parse_cursor::<ProductId>(query.cursor.as_deref()));
-        let (Some(size), Some(after)) = (size, after) else {
+        let mut faults = FieldErrors::default();
+        let (limit, cursor) = (query.limit, query.cursor.as_deref());
+        let Some((size, after)) = PageRequest { limit, cursor }.parse::<ProductId>(&mut faults) else {
             return Err(faults.into_error());
         };
         let owner = query.own.then_some(identity.user.id);
@@ -114,7 +113,7 @@ impl Products {
 
     /// Adds a product, which is the caller's.
     pub async fn create(&self, identity: &Identity, new: NewProduct) -> Result<Product, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let name = faults.take(parse_name(&new.name));
         let description = faults.take(parse_description(new.description.as_deref()));
         let (Some(name), Some(description)) = (name, description) else {
@@ -140,7 +139,7 @@ impl Products {
 
     /// Changes a product of the caller's, or anybody's if the caller is an admin.
     pub async fn update(&self, identity: &Identity, id: ProductId, change: ProductChange) -> Result<Product, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let name = faults.take(change.name.as_deref().map(parse_name).transpose());
         let description = change.description.map(|text| parse_description(text.as_deref()));
         let description = faults.take(description.transpose());

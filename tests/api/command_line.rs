@@ -62,7 +62,8 @@ async fn the_first_admin_is_made_from_standard_input(place: Place) {
 
 async fn users_are_listed_shown_and_found_by_any_name(place: Place) {
     create(&place, "ann@example.com", &["--username", "ann"]).await;
-    create(&place, "root@example.com", &["--admin"]).await;
+    create(&place, "root@example.com", &["--admin", "--username", " "]).await;
+    assert_eq!(show(&place, "root@example.com").await["username"], Value::Null);
     let listed = place.vestibule(&["user", "list"]).await.expect_success().stdout;
     assert!(
         listed.contains("ann@example.com") && listed.contains("root@example.com"),
@@ -199,9 +200,14 @@ async fn mistakes_are_told_in_words(place: Place) {
             "email",
         ),
         (
-            &["user", "create", "--email", "ANN@example.com"],
+            &["user", "create", "--email", "ANN@example.com", "--username", "ANN"],
             "plum-Tractor-94-orbit\n",
-            "already registered",
+            "email already registered",
+        ),
+        (
+            &["user", "create", "--email", "bob@example.com", "--username", "ANN"],
+            "plum-Tractor-94-orbit\n",
+            "username already registered",
         ),
         (&["user", "dance"], "", "dance"),
         (&["user", "create"], "", "--email"),

@@ -23,6 +23,7 @@ both_engines![
     unknown_keys_are_looked_for_at_a_bounded_rate,
     private_keys_are_sealed_in_the_database,
     another_sealing_key_is_refused_at_the_start,
+    an_unknown_algorithm_is_named_at_the_start,
 ];
 
 fn kid(token: &str) -> String {
@@ -246,4 +247,16 @@ async fn another_sealing_key_is_refused_at_the_start(place: Place) {
     let text = format!("{error:#}");
     assert!(text.contains("SEALING_KEY"), "{text}");
     place.start().await;
+}
+
+async fn an_unknown_algorithm_is_named_at_the_start(place: Place) {
+    let server = place.start().await;
+    sqlx::query("UPDATE signing_keys SET algorithm = 'ES512'")
+        .execute(server.database())
+        .await
+        .unwrap();
+    server.stop().await;
+    let error = place.try_start(&[]).await.expect_err("the key cannot be used");
+    let text = format!("{error:#}");
+    assert!(text.contains("ES512") && !text.contains("SEALING_KEY"), "{text}");
 }

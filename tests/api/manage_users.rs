@@ -1,4 +1,6 @@
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use vestibule::{auth, id::UserId};
 
 use crate::support::{Actor, NEW_PASSWORD, PASSWORD, Place, both_engines, jwt_claims};
 
@@ -8,6 +10,7 @@ both_engines![
     disabling_holds_at_once,
     an_admin_changes_names_but_never_passwords,
     roles_must_be_names,
+    roles_granted_at_once_are_all_kept,
     an_admin_deletes_a_user,
     an_admin_logs_a_user_out_everywhere,
     an_admin_has_a_reset_link_mailed,
@@ -156,6 +159,38 @@ async fn roles_must_be_names(place: Place) {
         .await
         .expect(200);
     assert_eq!(twice.json()["roles"], json!(["editor"]));
+}
+
+/// Lets two dozen operators act at the same moment, each on a role of their own.
+async fn at_once<F>(change: impl Fn(String) -> F)
+where
+    F: Future<Output = Result<auth::User, auth::Error>> + Send + 'static,
+{
+    let mut running: JoinSet<_> = (0..24).map(|number| change(format!("role{number}"))).collect();
+    while let Some(done) = running.join_next().await {
+        done.unwrap().expect("changed");
+    }
+}
+
+async fn roles_granted_at_once_are_all_kept(place: Place) {
+    const ROLES: &str = "SELECT COUNT(*) FROM user_roles";
+    let server = place.start().await;
+    let ann = server.user("ann@example.com").await;
+    let id: UserId = ann.user_id.parse().unwrap();
+    let auth = server.app().auth();
+    let (operator, client) = (auth::Actor::Operator, auth::Client::default());
+    at_once(|role| {
+        let (auth, operator, client) = (auth.clone(), operator.clone(), client.clone());
+        async move { auth.grant_role(&operator, id, &role, &client).await }
+    })
+    .await;
+    assert_eq!(server.count(ROLES).await, 24);
+    at_once(|role| {
+        let (auth, operator, client) = (auth.clone(), operator.clone(), client.clone());
+        async move { auth.revoke_role(&operator, id, &role, &client).await }
+    })
+    .await;
+    assert_eq!(server.count(ROLES).await, 0);
 }
 
 async fn an_admin_deletes_a_user(place: Place) {

@@ -225,7 +225,7 @@ pub(super) struct UpdateProfileRequest {
     username: Option<Option<String>>,
 }
 
-impl From<UpdateProfileRequest> for auth::ProfileChange {
+impl From<UpdateProfileRequest> for auth::UpdateProfile {
     fn from(request: UpdateProfileRequest) -> Self {
         Self {
             name: request.name,
@@ -252,15 +252,15 @@ pub(super) struct UpdateUserRequest {
     is_active: Option<bool>,
 }
 
-impl From<UpdateUserRequest> for auth::UserChange {
+impl From<UpdateUserRequest> for auth::UpdateUser {
     fn from(request: UpdateUserRequest) -> Self {
-        let profile = auth::ProfileChange {
+        let profile = auth::UpdateProfile {
             name: request.name,
             username: request.username,
         };
         Self {
             profile,
-            roles: request.roles,
+            roles: request.roles.map(auth::RoleChange::All),
             is_active: request.is_active,
         }
     }

@@ -1,0 +1,25 @@
+//! An admin signs an account out everywhere.
+
+use super::{
+    Actor, Auth, Client, Error,
+    audit::{EventKind, Record},
+};
+use crate::id::UserId;
+
+impl Auth {
+    /// Ends every session of an account; returns how many.
+    pub async fn end_user_sessions(&self, actor: &Actor, id: UserId, client: &Client) -> Result<u64, Error> {
+        actor.require_admin()?;
+        let now = self.now();
+        let mut tx = self.store().begin().await?;
+        tx.find_user(id).await?.ok_or(Error::NotFound)?;
+        let ended = tx.delete_sessions(id, None).await?;
+        Record::success(EventKind::EndUserSessions, client)
+            .by(actor)
+            .about(id)
+            .write(&mut tx, now)
+            .await?;
+        tx.commit().await?;
+        Ok(ended)
+    }
+}

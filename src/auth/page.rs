@@ -1,0 +1,77 @@
+//! Lists are read a page at a time.
+
+use std::str::FromStr;
+
+use super::{FieldError, FieldErrors};
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// What to ask for to get the next page; none on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// Which page of a list is wanted, as it was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PageRequest<'a> {
+    /// How many items at most.
+    pub(crate) limit: Option<u32>,
+    /// Where the last page ended.
+    pub(crate) cursor: Option<&'a str>,
+}
+
+impl PageRequest<'_> {
+    /// How much to show and after which item; a cursor is the id of the last one seen.
+    pub(crate) fn parse<Id: FromStr>(self, errors: &mut FieldErrors) -> Option<(PageSize, Option<Id>)> {
+        let size = errors.take(PageSize::parse(self.limit));
+        let cursor = errors.take(self.cursor.map(parse_cursor).transpose());
+        size.zip(cursor)
+    }
+}
+
+fn parse_cursor<Id: FromStr>(text: &str) -> Result<Id, FieldError> {
+    text.parse()
+        .map_err(|_| FieldError::new("cursor", "invalid_cursor", "This cursor is not one of ours"))
+}
+
+/// How much of a list to show: one more than this is read, to know whether there is a next page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PageSize(u32);
+
+impl PageSize {
+    const DEFAULT: u32 = 50;
+    const MAX: u32 = 200;
+
+    fn parse(limit: Option<u32>) -> Result<Self, FieldError> {
+        match limit.unwrap_or(Self::DEFAULT) {
+            size @ 1..=Self::MAX => Ok(Self(size)),
+            _ => Err(FieldError::new(
+                "limit",
+                "invalid_limit",
+                format!("A limit is between 1 and {}", Self::MAX),
+            )),
+        }
+    }
+
+    /// How many rows to ask the store for.
+    pub(crate) fn rows(self) -> i64 {
+        i64::from(self.0) + 1
+    }
+
+    /// Cuts `rows` to a page; `cursor_of` names the last one shown.
+    pub(crate) fn cut<R, T>(self, mut rows: Vec<R>, cursor_of: impl Fn(&R) -> String) -> Page<T>
+    where
+        T: From<R>,
+    {
+        let size = usize::try_from(self.0).unwrap_or(usize::MAX);
+        let more = rows.len() > size;
+        rows.truncate(size);
+        let next_cursor = rows.last().filter(|_| more).map(cursor_of);
+        Page {
+            items: rows.into_iter().map(T::from).collect(),
+            next_cursor,
+        }
+    }
+}

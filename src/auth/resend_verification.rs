@@ -1,0 +1,16 @@
+//! Somebody did not get, or lost, the mail that verifies an address.
+
+use super::{Auth, Client, EmailAddress, Error, audit::EventKind};
+use crate::mail;
+
+impl Auth {
+    /// Mails a fresh verification link, if the address has an account that wants one. Known or not, the same rows are
+    /// written: it is the mail worker that finds there is nobody to write to.
+    pub async fn resend_verification(&self, email: &str, client: &Client) -> Result<(), Error> {
+        let email = EmailAddress::parse("email", email)?;
+        let account = self.store().find_user_by_email(email.key()).await?;
+        let message = mail::Message::VerifyEmail(client.circumstances(self.now()));
+        self.mail_to_whoever(&message, EventKind::ResendVerification, account.as_ref(), client)
+            .await
+    }
+}
