@@ -48,8 +48,8 @@ impl Timestamp {
     }
 }
 
-/// RFC 3339 in UTC, as the API writes times; the bare seconds of a moment outside of the years 0 to 9999, which RFC 3339
-/// cannot write. Not an error, at which `to_string` would panic.
+/// RFC 3339 in UTC, as the API writes times; the bare seconds of a moment outside of the years 0 to 9999, which RFC
+/// 3339 cannot write. Not an error, at which `to_string` would panic.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moment = OffsetDateTime::from_unix_timestamp(self.0).ok();

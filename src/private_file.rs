@@ -1,9 +1,9 @@
 //! Files and directories that only their owner can read.
 //!
-//! The database, the sealing key and the letters of the built-in mailbox lie beside whatever else runs on the machine. The
-//! mode is given when a file is made, since one narrowed afterwards was open to everybody for a moment. What is there
-//! already keeps its mode: its owner may have widened it on purpose. Where there are no modes, the directory's own rights
-//! decide.
+//! The database, the sealing key and the letters of the built-in mailbox lie beside whatever else runs on the machine.
+//! The mode is given when a file is made, since one narrowed afterwards was open to everybody for a moment. What is
+//! there already keeps its mode: its owner may have widened it on purpose. Where there are no modes, the directory's
+//! own rights decide.
 
 use std::{
     fs::{DirBuilder, OpenOptions},

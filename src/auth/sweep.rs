@@ -7,9 +7,9 @@ use super::{Auth, Error, refresh::REPLAY_WINDOW};
 /// How many rows one sweep removes at most.
 const BATCH: i64 = 1000;
 
-/// How long a message that was sent, given up or dropped stays in the outbox. Its address is personal data, which is kept
-/// for no longer than it serves (GDPR, article 5(1)(e)), and the table would grow for ever; a month is as long as anybody
-/// asks an admin what became of a letter.
+/// How long a message that was sent, given up or dropped stays in the outbox. Its address is personal data, which is
+/// kept for no longer than it serves (GDPR, article 5(1)(e)), and the table would grow for ever; a month is as long as
+/// anybody asks an admin what became of a letter.
 const MESSAGE_RETENTION: Duration = Duration::from_hours(30 * 24);
 
 impl Auth {

@@ -1,9 +1,9 @@
 //! What is said by mail.
 //!
 //! An operation of the domain writes *what* is to be said (a [`Message`](crate::mail::Message)) into the outbox, in the
-//! transaction of the change that it announces, and wakes the [`Worker`](crate::mail::Worker). The worker finds the words,
-//! makes the link if the message has one, and hands the letter to a [`Transport`](crate::mail::Transport). No row ever
-//! holds a link's secret or a finished letter, and so no copy of the database does.
+//! transaction of the change that it announces, and wakes the [`Worker`](crate::mail::Worker). The worker finds the
+//! words, makes the link if the message has one, and hands the letter to a [`Transport`](crate::mail::Transport). No
+//! row ever holds a link's secret or a finished letter, and so no copy of the database does.
 
 mod device;
 mod letter;

@@ -74,12 +74,12 @@ impl HashParameters {
     /// largest of the common defaults; every hashing thread may hold this much at once.
     pub const MAX_MEMORY_KIB: u32 = 128 * 1024;
 
-    /// The most work that a hash may ask for, ours as well as a stored one, in KiB times passes: about half a second of a
-    /// core, five times as much as Django's argon2 or RFC 9106's second recommendation.
+    /// The most work that a hash may ask for, ours as well as a stored one, in KiB times passes: about half a second of
+    /// a core, five times as much as Django's argon2 or RFC 9106's second recommendation.
     pub const MAX_WORK: u32 = 1024 * 1024;
 
-    /// `None` when a hash of this cost would not itself be verified: under 8 KiB or one pass (RFC 9106, section 3.1), or
-    /// over the caps.
+    /// `None` when a hash of this cost would not itself be verified: under 8 KiB or one pass (RFC 9106, section 3.1),
+    /// or over the caps.
     pub(super) fn to_params(self) -> Option<Params> {
         params_within_caps(self.memory_kib, self.passes, 1)
     }

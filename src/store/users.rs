@@ -66,8 +66,8 @@ pub struct UserFilter {
     pub limit: i64,
 }
 
-/// What [`UserRow::fold`] reads. A statement begins with these columns, which are then known by their place: names would
-/// be looked up for each row, and this is read on every request of anybody who is signed in.
+/// What [`UserRow::fold`] reads. A statement begins with these columns, which are then known by their place: names
+/// would be looked up for each row, and this is read on every request of anybody who is signed in.
 macro_rules! user_columns {
     () => {
         "u.id, u.email, u.email_key, u.username, u.username_key, u.name, u.password_hash, u.email_verified_at, \
