@@ -41,8 +41,11 @@ pub(super) fn route() -> ApiMethodRouter<AppState> {
             ))
             .with(refuses([
                 auth::Error::NotAuthenticated,
+                auth::Error::TokenMalformed,
                 auth::Error::TokenExpired,
                 auth::Error::TokenInvalid,
+                auth::Error::SessionEnded,
+                auth::Error::RefreshTokenInvalid,
             ]))
             .with(refuses([inactive()]))
     })
