@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     password::{Password, PasswordHash, Verdict},
-    store::UserRow,
+    store::{Tx, UserRow},
 };
 
 impl Auth {
@@ -47,13 +47,28 @@ impl Auth {
     }
 
     /// What is wrong with `password` as a new one for an account of which `words` can be guessed.
-    pub(super) fn judge_password(&self, field: &'static str, password: &Password, words: &[&str]) -> Vec<FieldError> {
-        let weaknesses = self.parts.policy.strength(password, words).reasons;
-        weaknesses
-            .iter()
+    pub(super) async fn judge_password(
+        &self,
+        field: &'static str,
+        password: &Password,
+        words: &[&str],
+    ) -> Result<Vec<FieldError>, Error> {
+        let strength = self.parts.hasher.judge(&self.parts.policy, password, words).await?;
+        let weaknesses = strength.reasons.iter();
+        Ok(weaknesses
             .map(|weakness| FieldError::new(field, weakness.code(), weakness.to_string()))
-            .collect()
+            .collect())
     }
+}
+
+/// The account whose password was `proved`, locked. Between the proof and this, another request may have changed the
+/// password or ended the session, to keep out whoever asks: they wait for a hashing thread just as their victim does.
+pub(super) async fn hold_proof(tx: &mut Tx, identity: &Identity, proved: &UserRow) -> Result<UserRow, Error> {
+    let account = tx.lock_user(proved.id).await?.ok_or(Error::SessionEnded)?;
+    let holds = account.password_hash == proved.password_hash
+        && account.disabled_at.is_none()
+        && tx.has_session(identity.session).await?;
+    if holds { Ok(account) } else { Err(Error::SessionEnded) }
 }
 
 /// The words of an account that its password must not be made of.

@@ -3,7 +3,9 @@
 
 use super::{
     Auth, Client, EmailAddress, Error, Identity,
+    accounts::hold_proof,
     audit::{EventKind, Record},
+    links::revoke_links,
 };
 use crate::{
     mail::{self, LinkKind},
@@ -34,17 +36,19 @@ impl Auth {
                 "This is your address already",
             ));
         }
-        if let Some(owner) = self.store().find_user_by_email(new.key()).await? {
-            if self.rules().private_signup {
-                return self.tell_owner(&owner, kind, client).await;
-            }
+        let taken = self.store().find_user_by_email(new.key()).await?.is_some();
+        if taken && !self.rules().private_signup {
             return Err(Error::EmailTaken);
         }
         let now = self.now();
         let mut tx = self.store().begin().await?;
-        tx.delete_link_tokens(account.id, LinkKind::VerifyEmail.as_str())
-            .await?;
-        let message = mail::Message::VerifyNewEmail(client.circumstances(now));
+        let account = hold_proof(&mut tx, identity, &account).await?;
+        // Taken or not, the same is written for the caller, who can read all of it in their export.
+        revoke_links(&mut tx, account.id, &[LinkKind::VerifyNewEmail], now).await?;
+        let message = mail::Message::VerifyNewEmail {
+            asked: client.circumstances(now),
+            taken,
+        };
         tx.insert_message(&mail::message_row(&message, Some(account.id), new.as_typed(), now))
             .await?;
         Record::success(kind, client)

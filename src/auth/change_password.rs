@@ -2,8 +2,9 @@
 
 use super::{
     Auth, Client, Error, Identity, accounts,
+    accounts::hold_proof,
     audit::{EventKind, Record},
-    links::revoke_links,
+    links::{ENDED_BY_NEW_PASSWORD, revoke_links},
     mailing,
 };
 use crate::{mail, password::Password};
@@ -30,18 +31,19 @@ impl Auth {
         let account = self
             .prove_password(identity, "current_password", change.current, kind, client)
             .await?;
-        let weak = self.judge_password("new_password", &change.new, &accounts::words_of(&account));
+        let weak = self
+            .judge_password("new_password", &change.new, &accounts::words_of(&account))
+            .await?;
         if !weak.is_empty() {
             return Err(Error::InvalidFields(weak));
         }
         let hash = self.parts.hasher.hash(change.new).await?;
         let now = self.now();
         let mut tx = self.store().begin().await?;
-        if !tx.update_password(account.id, hash.as_str(), now).await? {
-            return Err(Error::SessionEnded);
-        }
+        let account = hold_proof(&mut tx, identity, &account).await?;
+        tx.update_password(account.id, hash.as_str(), now).await?;
         tx.delete_sessions(account.id, Some(identity.session)).await?;
-        revoke_links(&mut tx, account.id).await?;
+        revoke_links(&mut tx, account.id, &ENDED_BY_NEW_PASSWORD, now).await?;
         let message = mail::Message::PasswordChanged(client.circumstances(now));
         mailing::announce(&mut tx, &message, &account, now).await?;
         Record::success(kind, client)

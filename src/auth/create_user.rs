@@ -27,7 +27,7 @@ impl Auth {
     pub async fn create_user(&self, actor: &Actor, new: CreateUser, client: &Client) -> Result<User, Error> {
         actor.require_admin()?;
         let (username, name) = (new.username.as_deref(), new.name.as_deref());
-        let newcomer = Newcomer::parse(self, &new.email, username, name, &new.password)?;
+        let newcomer = Newcomer::parse(self, &new.email, username, name, &new.password).await?;
         let hash = self.parts.hasher.hash(new.password).await?;
         let now = self.now();
         let account = UserRow {

@@ -2,6 +2,7 @@
 
 use super::{
     Auth, Client, Error, Identity,
+    accounts::hold_proof,
     audit::{EventKind, Record},
     last_admin,
 };
@@ -16,6 +17,8 @@ impl Auth {
             .await?;
         let now = self.now();
         let mut tx = self.store().begin().await?;
+        tx.lock_admins().await?;
+        let account = hold_proof(&mut tx, identity, &account).await?;
         last_admin::delete(&mut tx, account.id).await?;
         Record::success(kind, client)
             .by_owner(identity)

@@ -30,7 +30,8 @@ impl EmailAddress {
         let local_is_plain = local
             .split('.')
             .all(|atom| !atom.is_empty() && atom.chars().all(is_atom_char));
-        if typed.len() > EMAIL_MAX_BYTES || local.len() > EMAIL_LOCAL_MAX_BYTES || !local_is_plain {
+        let hides_something = typed.chars().any(|char| is_unprintable(char) || is_joiner(char));
+        if hides_something || typed.len() > EMAIL_MAX_BYTES || local.len() > EMAIL_LOCAL_MAX_BYTES || !local_is_plain {
             return Err(refuse());
         }
         let domain = idna::domain_to_ascii_strict(domain).map_err(|_| refuse())?;
@@ -63,8 +64,9 @@ fn is_atom_char(char: char) -> bool {
     if char.is_ascii() {
         char.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(char)
     } else {
-        let joins = matches!(char, '\u{200C}' | '\u{200D}');
-        !char.is_whitespace() && !is_unprintable(char) && !joins
+        // The Kelvin sign is a `k` once it is in lower case, and nothing else would tell the two apart.
+        let becomes_ascii = char.to_lowercase().any(|lower| lower.is_ascii());
+        !char.is_whitespace() && !becomes_ascii
     }
 }
 
@@ -76,6 +78,10 @@ fn is_unprintable(char: char) -> bool {
         '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}'
     );
     char.is_control() || reorders_or_hides
+}
+
+fn is_joiner(char: char) -> bool {
+    matches!(char, '\u{200C}' | '\u{200D}')
 }
 
 /// A name to sign in with: ASCII, so that no two that look alike differ, and never with an `@`, so that it cannot be
@@ -270,6 +276,9 @@ mod tests {
             "a@b.example\r\nBcc: x@y.example",
             "a,b@c.example",
             "a\u{202E}b@c.example",
+            "\u{212A}ate@c.example",
+            "a@b.c\u{200B}",
+            "a@b\u{200D}.c",
             &long,
         ];
         for text in refused {

@@ -3,7 +3,7 @@
 use super::{
     Auth, Client, Error, accounts,
     audit::{EventKind, Record},
-    links::{proves_current_address, revoke_links},
+    links::{ENDED_BY_NEW_PASSWORD, proves_current_address, revoke_links},
     mailing,
 };
 use crate::{
@@ -30,24 +30,28 @@ impl Auth {
         if account.disabled_at.is_some() {
             return Err(Error::InactiveUser);
         }
-        let weak = self.judge_password("new_password", &new, &accounts::words_of(&account));
+        let weak = self
+            .judge_password("new_password", &new, &accounts::words_of(&account))
+            .await?;
         if !weak.is_empty() {
             return Err(Error::InvalidFields(weak));
         }
         let password_hash = self.parts.hasher.hash(new).await?;
         let now = self.now();
         let mut tx = self.store().begin().await?;
-        // The account before the link, as in every transaction: two that lock in other orders may wait for each other.
-        if !tx.update_password(account.id, password_hash.as_str(), now).await?
-            || tx.consume_link_token(hash.as_str(), kind, now).await?.is_none()
+        let account = tx.lock_user(account.id).await?.ok_or(Error::LinkInvalid)?;
+        // A link that went to an address which the account has left since is no proof of anything any more.
+        if !proves_current_address(&link, &account) || tx.consume_link_token(hash.as_str(), kind, now).await?.is_none()
         {
             return Err(Error::LinkInvalid);
         }
-        if proves_current_address(&link, &account) {
-            tx.update_email_verified(account.id, &account.email_key, now).await?;
+        if account.disabled_at.is_some() {
+            return Err(Error::InactiveUser);
         }
+        tx.update_password(account.id, password_hash.as_str(), now).await?;
+        tx.update_email_verified(account.id, &account.email_key, now).await?;
         tx.delete_sessions(account.id, None).await?;
-        revoke_links(&mut tx, account.id).await?;
+        revoke_links(&mut tx, account.id, &ENDED_BY_NEW_PASSWORD, now).await?;
         let message = mail::Message::PasswordChanged(client.circumstances(now));
         mailing::announce(&mut tx, &message, &account, now).await?;
         Record::success(EventKind::FinishReset, client)

@@ -18,7 +18,7 @@ impl AdminGuard {
     /// both takes it first.
     pub(super) async fn enter(tx: &mut Tx, id: UserId) -> Result<(Self, UserRow), Error> {
         tx.lock_admins().await?;
-        let account = tx.find_user(id).await?.ok_or(Error::NotFound)?;
+        let account = tx.lock_user(id).await?.ok_or(Error::NotFound)?;
         let concerned = User::from(account.clone()).is_active_admin();
         Ok((Self { concerned }, account))
     }

@@ -84,8 +84,10 @@ impl Auth {
             .on(session.id)
             .write(&mut tx, now)
             .await?;
+        // Before the commit: a session whose tokens cannot be made is none.
+        let signed_in = self.issue_tokens(account, &session, refresh, now)?;
         tx.commit().await?;
-        self.issue_tokens(account, &session, refresh, now)
+        Ok(signed_in)
     }
 
     /// A hash with today's parameters: the one moment when the plain password is at hand to make it from. When the

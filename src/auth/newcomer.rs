@@ -12,12 +12,12 @@ use crate::{
 pub(super) struct Newcomer {
     pub(super) email: EmailAddress,
     pub(super) username: Option<Username>,
-    name: Option<String>,
+    pub(super) name: Option<String>,
 }
 
 impl Newcomer {
     /// Reads the fields as typed, all of them before any is refused, and judges the password by the others.
-    pub(super) fn parse(
+    pub(super) async fn parse(
         auth: &Auth,
         email: &str,
         username: Option<&str>,
@@ -29,7 +29,7 @@ impl Newcomer {
         let email = errors.take(EmailAddress::parse("email", email));
         let username = errors.take(fields::parse_optional_username("username", username));
         let name = errors.take(fields::parse_name("name", name.unwrap_or_default()));
-        errors.extend(auth.judge_password("password", password, &words));
+        errors.extend(auth.judge_password("password", password, &words).await?);
         match (email, username, name) {
             (Some(email), Some(username), Some(name)) if errors.is_empty() => Ok(Self { email, username, name }),
             _ => Err(errors.into_error()),

@@ -40,9 +40,8 @@ impl Auth {
         if found.token.used_at.is_some() {
             return self.replay(&presented, found, client, now).await;
         }
-        let session = Self::extended(&found.session, client, now);
-        if let Some(successor) = self.exchange(&presented, &session, now).await? {
-            return self.issue_tokens(found.user, &session, successor, now);
+        if let Some(signed_in) = self.exchange(&presented, found, client, now).await? {
+            return Ok(signed_in);
         }
         // Another request exchanged it between our read and our write; what it wrote is there now.
         let found = self.find_presented(&presented, now).await?;
@@ -79,9 +78,11 @@ impl Auth {
     async fn exchange(
         &self,
         presented: &RefreshToken,
-        session: &SessionRow,
+        found: PresentedRefreshToken,
+        client: &Client,
         now: Timestamp,
-    ) -> Result<Option<RefreshToken>, Error> {
+    ) -> Result<Option<SignedIn>, Error> {
+        let session = Self::extended(&found.session, client, now);
         let successor = RefreshToken::generate();
         let sealed = token::seal_successor(presented, session.id, &successor)?;
         let mut tx = self.store().begin().await?;
@@ -100,8 +101,10 @@ impl Auth {
         }
         tx.insert_refresh_token(successor.hash().as_str(), session.id, now)
             .await?;
+        // Before the commit: a token whose successor cannot be handed out must not be used up.
+        let signed_in = self.issue_tokens(found.user, &session, successor, now)?;
         tx.commit().await?;
-        Ok(Some(successor))
+        Ok(Some(signed_in))
     }
 
     /// A used token came again: a retry gets the same successor, anything later ends the session.

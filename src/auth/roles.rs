@@ -50,7 +50,20 @@ pub(super) struct RoleDifference {
     pub(super) revoked: Vec<String>,
 }
 
+/// Access tokens name every role, and travel in a header with each request.
+const MAX_ROLES: usize = 32;
+
 impl RoleDifference {
+    /// Refuses to let an account that has the roles `had` gain more than a token can name.
+    pub(super) fn check_number(&self, had: &[String]) -> Result<(), Error> {
+        let number = (had.len() + self.granted.len()).saturating_sub(self.revoked.len());
+        if number > MAX_ROLES && !self.granted.is_empty() {
+            let rule = format!("An account has at most {MAX_ROLES} roles");
+            return Err(Error::invalid_field("roles", "too_many_roles", rule));
+        }
+        Ok(())
+    }
+
     pub(super) async fn write(&self, tx: &mut Tx, user: UserId) -> Result<(), Error> {
         for role in &self.granted {
             tx.insert_role(user, role).await?;

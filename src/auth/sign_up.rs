@@ -41,7 +41,7 @@ impl Auth {
             return Err(Error::SignUpClosed);
         }
         let (username, name) = (request.username.as_deref(), request.name.as_deref());
-        let newcomer = Newcomer::parse(self, &request.email, username, name, &request.password)?;
+        let newcomer = Newcomer::parse(self, &request.email, username, name, &request.password).await?;
         let hash = self.parts.hasher.hash(request.password).await?;
         if self.rules().private_signup {
             self.sign_up_privately(newcomer, &hash, client).await?;
@@ -56,27 +56,16 @@ impl Auth {
     }
 
     /// One answer and one transaction whether or not the address has an account, whose owner is told by mail instead.
-    /// A taken username is left out rather than refused: the same name tried again with a fresh address would tell
-    /// whether the first try made an account.
-    async fn sign_up_privately(
-        &self,
-        mut newcomer: Newcomer,
-        hash: &PasswordHash,
-        client: &Client,
-    ) -> Result<(), Error> {
+    /// No username is taken: whether it is free afterwards would tell whether this made an account.
+    async fn sign_up_privately(&self, newcomer: Newcomer, hash: &PasswordHash, client: &Client) -> Result<(), Error> {
         if let Some(owner) = self.store().find_user_by_email(newcomer.email.key()).await? {
             return self.tell_owner(&owner, EventKind::SignUp, client).await;
         }
-        if let Some(username) = &newcomer.username
-            && self.store().find_user_by_username(username.key()).await?.is_some()
-        {
-            newcomer.username = None;
-        }
+        let newcomer = Newcomer {
+            username: None,
+            ..newcomer
+        };
         match self.insert_newcomer(&newcomer, hash, client).await {
-            Err(Error::UsernameTaken) => {
-                newcomer.username = None;
-                self.insert_newcomer(&newcomer, hash, client).await.map(drop)
-            }
             // Another sign-up for the address came between: its owner has a mail already.
             Err(Error::EmailTaken) => Ok(()),
             other => other.map(drop),

@@ -75,7 +75,7 @@ impl Auth {
         };
         let now = self.now();
         let mut tx = self.store().begin().await?;
-        let account = tx.find_user(identity.user.id).await?.ok_or(Error::SessionEnded)?;
+        let account = tx.lock_user(identity.user.id).await?.ok_or(Error::SessionEnded)?;
         profile.write(&mut tx, &account, now).await?;
         Record::success(EventKind::UpdateProfile, client)
             .by_owner(identity)

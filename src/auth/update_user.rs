@@ -4,6 +4,7 @@ use super::{
     Actor, Auth, Client, Error, FieldErrors, RoleChange, UpdateProfile, User,
     audit::{EventKind, Record},
     last_admin::AdminGuard,
+    links::{ALL_LINKS, revoke_links},
     roles::RoleDifference,
     update_profile::Profile,
 };
@@ -71,6 +72,7 @@ impl Change {
             Some(false) => {
                 tx.update_disabled(user, Some(now), now).await?;
                 tx.delete_sessions(user, None).await?;
+                revoke_links(tx, user, &ALL_LINKS, now).await?;
             }
             None => {}
         }
@@ -108,6 +110,7 @@ impl Auth {
         let mut tx = self.store().begin().await?;
         let (guard, account) = AdminGuard::enter(&mut tx, id).await?;
         let change = Change::of(&account, wish.roles.as_ref(), wish.is_active);
+        change.roles.check_number(&account.roles)?;
         wish.profile.write(&mut tx, &account, now).await?;
         change.write(&mut tx, id, now).await?;
         guard.leave(&mut tx).await?;

@@ -3,36 +3,47 @@
 use super::{
     Auth, Client, EmailAddress, Error,
     audit::{EventKind, Record},
+    links::{ALL_LINKS, proves_current_address, revoke_links},
     mailing,
 };
 use crate::{
     clock::Timestamp,
     mail::{self, LinkKind},
-    store::{Tx, UserRow},
+    store::{LinkTokenRow, Tx, UserRow},
     token::LinkToken,
 };
 
 impl Auth {
-    /// Verifies the address that the link was mailed to: the account's own, or the new one that it asked for.
+    /// Verifies the account's address, or moves it to the new one that it asked for, by the link that was mailed there.
     pub async fn verify_email(&self, token: &str, client: &Client) -> Result<(), Error> {
         let token = LinkToken::parse(token).ok_or(Error::LinkInvalid)?;
-        let (hash, kind) = (token.hash(), LinkKind::VerifyEmail.as_str());
+        let hash = token.hash();
         let now = self.now();
-        let Some(link) = self.store().find_link_token(hash.as_str(), kind, now).await? else {
+        let Some((link, kind)) = self.find_verification_link(hash.as_str(), now).await? else {
             self.record(Record::failure(EventKind::VerifyEmail, client, &Error::LinkInvalid))
                 .await?;
             return Err(Error::LinkInvalid);
         };
-        let proved = EmailAddress::parse("email", &link.email).map_err(|_| Error::LinkInvalid)?;
         let mut tx = self.store().begin().await?;
-        let account = tx.find_user(link.user_id).await?.ok_or(Error::LinkInvalid)?;
-        if proved.key() == account.email_key {
-            tx.update_email_verified(account.id, proved.key(), now).await?;
-        } else {
-            move_to(&mut tx, &account, &proved, client, now).await?;
+        let account = tx.lock_user(link.user_id).await?.ok_or(Error::LinkInvalid)?;
+        if account.disabled_at.is_some() {
+            return Err(Error::InactiveUser);
         }
-        // Of all who follow the link at once, one uses it up; what the others did goes with their transactions.
-        if tx.consume_link_token(hash.as_str(), kind, now).await?.is_none() {
+        // Of all who follow the link at once, one uses it up.
+        if tx
+            .consume_link_token(hash.as_str(), kind.as_str(), now)
+            .await?
+            .is_none()
+        {
+            return Err(Error::LinkInvalid);
+        }
+        if kind == LinkKind::VerifyNewEmail {
+            let address = EmailAddress::parse("email", &link.email).map_err(|_| Error::LinkInvalid)?;
+            move_to(&mut tx, &account, &address, client, now).await?;
+        } else if proves_current_address(&link, &account) {
+            tx.update_email_verified(account.id, &account.email_key, now).await?;
+        } else {
+            // The account has moved on: whoever reads its former mailbox must not call it back there.
             return Err(Error::LinkInvalid);
         }
         Record::success(EventKind::VerifyEmail, client)
@@ -41,9 +52,22 @@ impl Auth {
             .await?;
         self.commit_and_wake(tx).await
     }
+
+    async fn find_verification_link(
+        &self,
+        hash: &str,
+        now: Timestamp,
+    ) -> Result<Option<(LinkTokenRow, LinkKind)>, Error> {
+        for kind in [LinkKind::VerifyEmail, LinkKind::VerifyNewEmail] {
+            if let Some(link) = self.store().find_link_token(hash, kind.as_str(), now).await? {
+                return Ok(Some((link, kind)));
+            }
+        }
+        Ok(None)
+    }
 }
 
-/// The account moves to the address; its old one is told, and reset links that went there end.
+/// The account moves to the address. Its old one is told, and links that went there end.
 async fn move_to(
     tx: &mut Tx,
     account: &UserRow,
@@ -53,8 +77,7 @@ async fn move_to(
 ) -> Result<(), Error> {
     tx.update_email(account.id, address.as_typed(), address.key(), now)
         .await?;
-    tx.delete_link_tokens(account.id, LinkKind::ResetPassword.as_str())
-        .await?;
+    revoke_links(tx, account.id, &ALL_LINKS, now).await?;
     let message = mail::Message::EmailChanged(client.circumstances(now));
     mailing::announce(tx, &message, account, now).await
 }

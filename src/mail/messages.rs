@@ -23,7 +23,13 @@ pub enum Message {
     /// To the address of an account: show that you read it.
     VerifyEmail(Circumstances),
     /// To an address that an account wants to have: show that you read it.
-    VerifyNewEmail(Circumstances),
+    VerifyNewEmail {
+        /// Who asked.
+        asked: Circumstances,
+        /// Whether it is another account's address, when no answer may say so. Its owner is then told what
+        /// [`Message::AccountExists`] tells, and gets no link; in the outbox the two look alike.
+        taken: bool,
+    },
     /// To an account's owner, who has forgotten the password.
     ResetPassword(Circumstances),
     /// To an account's owner, for whom an admin has started a reset. Only the time is told: the admin's device is not
@@ -50,11 +56,14 @@ impl Message {
     #[must_use]
     pub const fn link_kind(&self) -> Option<LinkKind> {
         match self {
-            Self::VerifyEmail(_) | Self::VerifyNewEmail(_) => Some(LinkKind::VerifyEmail),
+            Self::VerifyEmail(_) => Some(LinkKind::VerifyEmail),
+            Self::VerifyNewEmail { taken: false, .. } => Some(LinkKind::VerifyNewEmail),
             Self::ResetPassword(_) | Self::ResetPasswordByAdmin(_) => Some(LinkKind::ResetPassword),
-            Self::AccountExists(_) | Self::PasswordChanged(_) | Self::EmailChanged(_) | Self::SessionReused { .. } => {
-                None
-            }
+            Self::VerifyNewEmail { taken: true, .. }
+            | Self::AccountExists(_)
+            | Self::PasswordChanged(_)
+            | Self::EmailChanged(_)
+            | Self::SessionReused { .. } => None,
         }
     }
 
@@ -111,8 +120,11 @@ impl Circumstances {
 /// What a mailed link is for. A link of one kind is worth nothing as the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkKind {
-    /// Shows that the link's address is read by the account's owner.
+    /// Shows that the account's address is read by its owner.
     VerifyEmail,
+    /// Shows that another address is read by the account's owner, and makes it the account's. Anybody can have a link of
+    /// the kind above mailed to an account's address; this one its owner asked for.
+    VerifyNewEmail,
     /// Lets its holder choose the account's password.
     ResetPassword,
 }
@@ -123,14 +135,25 @@ impl LinkKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::VerifyEmail => "verify_email",
+            Self::VerifyNewEmail => "verify_new_email",
             Self::ResetPassword => "reset_password",
+        }
+    }
+
+    /// The kinds of message that bring such a link, as the outbox names them.
+    #[must_use]
+    pub const fn message_kinds(self) -> &'static [&'static str] {
+        match self {
+            Self::VerifyEmail => &["verify_email"],
+            Self::VerifyNewEmail => &["verify_new_email"],
+            Self::ResetPassword => &["reset_password", "reset_password_by_admin"],
         }
     }
 
     /// The page that takes such a link.
     pub(super) const fn path(self) -> &'static str {
         match self {
-            Self::VerifyEmail => "/verify-email",
+            Self::VerifyEmail | Self::VerifyNewEmail => "/verify-email",
             Self::ResetPassword => "/reset-password",
         }
     }
@@ -172,7 +195,10 @@ mod tests {
     fn what_is_stored_is_what_was_said() {
         let messages = [
             Message::VerifyEmail(told()),
-            Message::VerifyNewEmail(told()),
+            Message::VerifyNewEmail {
+                asked: told(),
+                taken: false,
+            },
             Message::ResetPassword(told()),
             Message::ResetPasswordByAdmin(Circumstances::by_admin(told().at)),
             Message::AccountExists(told()),

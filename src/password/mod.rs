@@ -114,6 +114,17 @@ impl Hasher {
         self.threads.run(work).await?
     }
 
+    /// Judges a new password, on the same threads: what takes a core for milliseconds is admitted as hashing is.
+    pub async fn judge(&self, policy: &Policy, password: &Password, words: &[&str]) -> Result<Strength, HashError> {
+        let (policy, password) = (policy.clone(), password.clone());
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let work = move |_: &mut Memory| {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            policy.strength(&password, &words)
+        };
+        self.threads.run(work).await
+    }
+
     /// Compares a password with the stored hash of the account it was sent for, or with none when there is no such
     /// account: that costs the same, so that an answer's time does not tell who has an account.
     pub async fn verify(&self, password: Password, stored: Option<&PasswordHash>) -> Result<Verdict, HashError> {

@@ -129,6 +129,9 @@ pub(super) const LIST: &str = select_messages!("id < $1 ORDER BY id DESC LIMIT $
 pub(super) const LIST_BY_STATE: &str = select_messages!("id < $1 AND state = $3 ORDER BY id DESC LIMIT $2");
 pub(super) const LIST_BY_USER: &str = select_messages!("user_id = $1 ORDER BY id DESC LIMIT $2");
 
+pub(super) const DROP: &str = "UPDATE outbox SET state = 'dropped', last_error = $3, finished_at = $4 \
+                               WHERE user_id = $1 AND kind = $2 AND finished_at IS NULL";
+
 /// The outer condition spares a message that is sent again while this waited for it.
 pub(super) const DELETE_FINISHED: &str = "DELETE FROM outbox WHERE finished_at < $1 AND id IN \
                                           (SELECT id FROM outbox WHERE finished_at < $1 ORDER BY finished_at LIMIT $2)";
@@ -219,6 +222,24 @@ impl Tx {
             .bind(now),
         )
         .await
+    }
+
+    /// Whether the message is still being sent, rather than dropped since it was claimed.
+    pub async fn is_claimed(&mut self, message: MessageId) -> Result<bool, Error> {
+        let query = sqlx::query("SELECT id FROM outbox WHERE id = $1 AND state = 'sending'");
+        Ok(self.row(query.bind(message)).await?.is_some())
+    }
+
+    /// Drops what is still to be sent of one kind to a user, even if a worker has it in hand, and says how many.
+    pub async fn drop_messages(
+        &mut self,
+        user: UserId,
+        kind: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<u64, Error> {
+        self.execute(sqlx::query(DROP).bind(user).bind(kind).bind(reason).bind(now))
+            .await
     }
 
     /// Puts a claimed message back, to be taken again at `due_at`; false when it is claimed no longer.

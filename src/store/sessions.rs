@@ -242,6 +242,14 @@ impl Tx {
         .await
     }
 
+    /// Whether the session is still there.
+    pub async fn has_session(&mut self, session: SessionId) -> Result<bool, Error> {
+        let found = self
+            .row(sqlx::query("SELECT id FROM sessions WHERE id = $1").bind(session))
+            .await?;
+        Ok(found.is_some())
+    }
+
     /// Ends a session; false when it is gone.
     pub async fn delete_session(&mut self, session: SessionId) -> Result<bool, Error> {
         self.changes(sqlx::query("DELETE FROM sessions WHERE id = $1").bind(session))

@@ -399,6 +399,18 @@ impl Tx {
         }
     }
 
+    /// The user, whom no other transaction changes until this one ends: what is decided about them stays true. Before
+    /// any of their sessions and tokens, as in every transaction.
+    pub async fn lock_user(&mut self, user: UserId) -> Result<Option<UserRow>, Error> {
+        // A write that changes nothing takes the row's lock on both engines.
+        let lock = sqlx::query("UPDATE users SET updated_at = updated_at WHERE id = $1");
+        if self.changes(lock.bind(user)).await? {
+            self.find_user(user).await
+        } else {
+            Ok(None)
+        }
+    }
+
     /// How many users have this role and are not disabled.
     pub async fn count_active_holders(&mut self, role: &str) -> Result<i64, Error> {
         let query = sqlx::query(

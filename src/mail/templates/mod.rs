@@ -165,7 +165,7 @@ fn facts(message: &Message) -> Vec<(&'static str, String)> {
             facts
         }
         Message::VerifyEmail(told)
-        | Message::VerifyNewEmail(told)
+        | Message::VerifyNewEmail { asked: told, .. }
         | Message::ResetPassword(told)
         | Message::ResetPasswordByAdmin(told)
         | Message::AccountExists(told)

@@ -17,7 +17,10 @@ fn all_messages() -> Vec<Message> {
     };
     vec![
         Message::VerifyEmail(told()),
-        Message::VerifyNewEmail(told()),
+        Message::VerifyNewEmail {
+            asked: told(),
+            taken: false,
+        },
         Message::ResetPassword(told()),
         Message::ResetPasswordByAdmin(Circumstances::by_admin(Timestamp::from_unix_seconds(1_700_000_000))),
         Message::AccountExists(told()),

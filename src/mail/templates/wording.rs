@@ -24,7 +24,7 @@ pub(super) const fn wording(message: &Message) -> Wording {
             button: "Verify this address",
             not_you: "If it was not you, do nothing: the address stays unverified. Somebody may have mistyped theirs.",
         },
-        Message::VerifyNewEmail(_) => Wording {
+        Message::VerifyNewEmail { taken: false, .. } => Wording {
             subject: "Verify your new email address for {site}",
             happened: "The owner of an account at {site} wants to change its email address to this one.",
             next: "If that was you, show that the address is yours. The account keeps its old address until then. The \
@@ -50,7 +50,7 @@ pub(super) const fn wording(message: &Message) -> Wording {
             not_you: "If you do not know why, ask an administrator before you use the link. Never pass it on, whoever \
                       asks for it.",
         },
-        Message::AccountExists(_) => Wording {
+        Message::AccountExists(_) | Message::VerifyNewEmail { taken: true, .. } => Wording {
             subject: "You already have an account at {site}",
             happened: "Somebody wanted this email address for another account at {site}. It belongs to yours already.",
             next: "If that was you, sign in instead. If you have forgotten the password, you can reset it there.",
@@ -91,7 +91,9 @@ pub(super) const fn wording(message: &Message) -> Wording {
 pub(super) const fn page(message: &Message) -> &'static str {
     match message {
         Message::PasswordChanged(_) => "/forgot-password",
-        Message::AccountExists(_) | Message::SessionReused { .. } => "/login",
+        Message::AccountExists(_) | Message::VerifyNewEmail { taken: true, .. } | Message::SessionReused { .. } => {
+            "/login"
+        }
         _ => "/",
     }
 }

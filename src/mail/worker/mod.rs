@@ -16,7 +16,7 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     config::PublicUrl,
-    store::{self, LinkTokenRow, MessageRow, MessageState, Store, UserRow},
+    store::{self, LinkTokenRow, MessageRow, MessageState, Store, Tx, UserRow},
     token::LinkToken,
 };
 
@@ -198,19 +198,30 @@ impl Desk {
                     .await;
             }
         };
+        let mut tx = self.store.begin().await?;
+        // Locked until the link is written: a reset or a new password meanwhile would end the links and drop the messages
+        // that there are, and miss the link that is being made.
         let user = match row.user_id {
-            Some(user) => self.store.find_user(user).await?,
+            Some(user) => tx.lock_user(user).await?,
             None => None,
         };
-        if let Some(reason) = self.pointless(&message, row, user.as_ref()).await? {
-            self.finish(row, MessageState::Dropped, Some(&reason.to_string()), now)
-                .await?;
-            return Ok(Outcome::Dropped(reason));
+        if !tx.is_claimed(row.id).await? {
+            return Ok(Outcome::Dropped(Reason::Outdone));
         }
-        let link = match (message.link_kind(), &user) {
-            (Some(kind), Some(user)) => Some(self.make_link(kind, row, user, now).await?),
-            _ => None,
+        let user = match self.pointless(&message, row, user).await? {
+            Ok(user) => user,
+            Err(reason) => {
+                drop(tx);
+                self.finish(row, MessageState::Dropped, Some(&reason.to_string()), now)
+                    .await?;
+                return Ok(Outcome::Dropped(reason));
+            }
         };
+        let link = match message.link_kind() {
+            Some(kind) => Some(self.make_link(&mut tx, kind, row, &user, now).await?),
+            None => None,
+        };
+        tx.commit().await?;
         let site = Site {
             name: &self.settings.site_name,
             public_url: &self.settings.public_url,
@@ -229,28 +240,30 @@ impl Desk {
         }
     }
 
-    /// Why `message` has lost its point, if it has.
+    /// The account that `message` is about, or why the message has lost its point.
     async fn pointless(
         &self,
         message: &Message,
         row: &MessageRow,
-        user: Option<&UserRow>,
-    ) -> Result<Option<Reason>, store::Error> {
+        user: Option<UserRow>,
+    ) -> Result<Result<UserRow, Reason>, store::Error> {
         let Some(user) = user else {
-            return Ok(Some(Reason::NoAccount));
+            return Ok(Err(Reason::NoAccount));
         };
-        if let Some(reason) = judge(message, &row.address, user) {
-            return Ok(Some(reason));
+        if let Some(reason) = judge(message, &row.address, &user) {
+            return Ok(Err(reason));
         }
         let outdoing = outdone_by(message);
-        if outdoing.is_empty() {
-            return Ok(None);
+        if !outdoing.is_empty() {
+            let others = self.store.list_messages_of(user.id).await?;
+            if others
+                .iter()
+                .any(|other| outdoing.contains(&other.kind.as_str()) && other.id > row.id)
+            {
+                return Ok(Err(Reason::Outdone));
+            }
         }
-        let messages = self.store.list_messages_of(user.id).await?;
-        let outdone = messages
-            .iter()
-            .any(|later| later.id > row.id && outdoing.contains(&later.kind.as_str()));
-        Ok(outdone.then_some(Reason::Outdone))
+        Ok(Ok(user))
     }
 
     /// Makes the link that `message` carries. It is made now, so that its life starts when the letter leaves, and so
@@ -260,6 +273,7 @@ impl Desk {
     /// asked for in impatience, the first to arrive is the one that is pressed. Using one ends the others.
     async fn make_link(
         &self,
+        tx: &mut Tx,
         kind: LinkKind,
         row: &MessageRow,
         user: &UserRow,
@@ -267,10 +281,9 @@ impl Desk {
     ) -> Result<Link, store::Error> {
         let token = LinkToken::generate();
         let life = match kind {
-            LinkKind::VerifyEmail => self.settings.verify_life,
+            LinkKind::VerifyEmail | LinkKind::VerifyNewEmail => self.settings.verify_life,
             LinkKind::ResetPassword => self.settings.reset_life,
         };
-        let mut tx = self.store.begin().await?;
         tx.insert_link_token(&LinkTokenRow {
             hash: token.hash().as_str().to_owned(),
             kind: kind.as_str().to_owned(),
@@ -280,7 +293,6 @@ impl Desk {
             expires_at: now.plus(life),
         })
         .await?;
-        tx.commit().await?;
         let path = format!("{}?token={}", kind.path(), token.expose());
         Ok(Link {
             url: self.settings.public_url.link(&path),
@@ -342,7 +354,7 @@ fn judge(message: &Message, address: &str, user: &UserRow) -> Option<Reason> {
         Message::PasswordChanged(_) | Message::EmailChanged(_) | Message::SessionReused { .. } => None,
         Message::AccountExists(_) => (!current).then_some(Reason::AddressNotCurrent),
         _ if disabled => Some(Reason::AccountDisabled),
-        Message::VerifyNewEmail(_) => current.then_some(Reason::AlreadyVerified),
+        Message::VerifyNewEmail { .. } => current.then_some(Reason::AlreadyVerified),
         _ if !current => Some(Reason::AddressNotCurrent),
         Message::VerifyEmail(_) => user.email_verified_at.map(|_| Reason::AlreadyVerified),
         Message::ResetPassword(_) | Message::ResetPasswordByAdmin(_) => None,
@@ -357,7 +369,7 @@ fn judge(message: &Message, address: &str, user: &UserRow) -> Option<Reason> {
 const fn outdone_by(message: &Message) -> &'static [&'static str] {
     match message {
         Message::ResetPassword(_) | Message::ResetPasswordByAdmin(_) => &["password_changed"],
-        Message::VerifyNewEmail(_) => &["verify_new_email", "email_changed", "password_changed"],
+        Message::VerifyNewEmail { .. } => &["verify_new_email", "email_changed", "password_changed"],
         Message::VerifyEmail(_)
         | Message::AccountExists(_)
         | Message::PasswordChanged(_)

@@ -257,7 +257,10 @@ async fn a_reset_that_waited_past_the_change_of_the_password_is_dropped() {
         .write_to(
             "new@example.com",
             Some(office.user.id),
-            &Message::VerifyNewEmail(office.told()),
+            &Message::VerifyNewEmail {
+                asked: office.told(),
+                taken: false,
+            },
         )
         .await;
     office.write(&Message::PasswordChanged(office.told())).await;
@@ -277,7 +280,10 @@ async fn a_reset_that_waited_past_the_change_of_the_password_is_dropped() {
 #[tokio::test]
 async fn only_the_last_wish_for_a_new_address_is_granted() {
     let office = Office::open().await;
-    let wish = Message::VerifyNewEmail(office.told());
+    let wish = Message::VerifyNewEmail {
+        asked: office.told(),
+        taken: false,
+    };
     let first = office.write_to("typo@example.com", Some(office.user.id), &wish).await;
     let last = office.write_to("new@example.com", Some(office.user.id), &wish).await;
     while office.next().await.is_some() {}
@@ -285,7 +291,7 @@ async fn only_the_last_wish_for_a_new_address_is_granted() {
     assert_eq!(office.message(last).await.state, MessageState::Sent);
     let token = office.tokens().await.remove(0);
     assert_eq!(
-        office.consume(&token, LinkKind::VerifyEmail).await.unwrap().email,
+        office.consume(&token, LinkKind::VerifyNewEmail).await.unwrap().email,
         "new@example.com"
     );
 }
@@ -325,15 +331,29 @@ fn what_has_lost_its_point_is_told_from_the_users_row() {
             &disabled,
             Some(Reason::AccountDisabled),
         ),
-        (Message::VerifyNewEmail(told()), other, &verified, None),
         (
-            Message::VerifyNewEmail(told()),
+            Message::VerifyNewEmail {
+                asked: told(),
+                taken: false,
+            },
+            other,
+            &verified,
+            None,
+        ),
+        (
+            Message::VerifyNewEmail {
+                asked: told(),
+                taken: false,
+            },
             own,
             &verified,
             Some(Reason::AlreadyVerified),
         ),
         (
-            Message::VerifyNewEmail(told()),
+            Message::VerifyNewEmail {
+                asked: told(),
+                taken: false,
+            },
             other,
             &disabled,
             Some(Reason::AccountDisabled),
@@ -429,7 +449,10 @@ async fn a_delivery_that_fails_for_a_day_has_failed_until_it_is_asked_for_again(
 #[tokio::test]
 async fn an_address_that_cannot_be_written_to_fails_at_once() {
     let office = Office::open().await;
-    let message = Message::VerifyNewEmail(office.told());
+    let message = Message::VerifyNewEmail {
+        asked: office.told(),
+        taken: false,
+    };
     let id = office
         .write_to(
             "ada@example.com\r\nBcc: all@example.com",

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     auth::Auth,
-    web::{AppState, payload::Payload},
+    web::{AppState, payload::Payload, problem::Problem},
 };
 
 pub(super) fn route() -> ApiMethodRouter<AppState> {
@@ -24,7 +24,8 @@ pub(super) fn route() -> ApiMethodRouter<AppState> {
 async fn password_strength(
     State(auth): State<Auth>,
     Payload(request): Payload<PasswordStrengthRequest>,
-) -> Json<PasswordStrengthResponse> {
+) -> Result<Json<PasswordStrengthResponse>, Problem> {
     let (email, username) = (request.email.as_deref(), request.username.as_deref());
-    Json(auth.password_strength(&request.password.0, email, username).into())
+    let strength = auth.password_strength(&request.password.0, email, username).await?;
+    Ok(Json(strength.into()))
 }
