@@ -22,7 +22,7 @@ use crate::{
     products::Products,
     store::{Location, OpenError, Store},
     token::{AccessSettings, AccessTokens, Algorithm, KeyRing, SealingKey},
-    web::{self, AppState, Site},
+    web::{self, AppState, Rooms, Site},
 };
 
 /// How many passwords may wait for each hashing thread: about a second's worth.
@@ -50,13 +50,8 @@ pub enum StartError {
     #[error(transparent)]
     Keys(#[from] SigningKeyError),
     /// The generated sealing key, kept in `DATA_DIR`.
-    #[error("cannot read or make the sealing key in {directory}")]
-    SealingKey {
-        /// `DATA_DIR`.
-        directory: String,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    #[error("cannot read or make the sealing key")]
+    SealingKey(#[source] io::Error),
     /// The built-in mailbox, kept in `DATA_DIR`.
     #[error("cannot open the mailbox in {directory}")]
     Mailbox {
@@ -167,10 +162,7 @@ fn first_ring(config: &Config) -> Result<KeyRing, SigningKeyError> {
 }
 
 fn sealing_key(config: &Config) -> Result<SealingKey, StartError> {
-    let secret = config.sealing_secret().map_err(|source| StartError::SealingKey {
-        directory: config.data_dir.display().to_string(),
-        source,
-    })?;
+    let secret = config.sealing_secret().map_err(StartError::SealingKey)?;
     Ok(SealingKey::from_secret(secret.expose()))
 }
 
@@ -196,14 +188,14 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
     let address = listener.local_addr().map_err(listen)?;
     let worker = mailbox.clone().map(|mailbox| start_worker(&config, &services, mailbox));
     let has_mailbox = mailbox.is_some();
-    let state = AppState {
+    let state = AppState::new(Rooms {
         auth: services.auth.clone(),
         products: config
             .products
             .then(|| Products::new(services.store.clone(), Arc::clone(&services.clock))),
         mailbox,
         site: Arc::new(Site::new(&config)),
-    };
+    });
     let (stop, stopped) = watch::channel(false);
     let server = tokio::spawn(serve(listener, web::service(state), stopped.clone()));
     let housekeeping = tokio::spawn(keep_house(services.auth.clone(), stopped));

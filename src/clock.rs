@@ -48,20 +48,37 @@ impl Timestamp {
     }
 }
 
-/// RFC 3339 in UTC, as the API writes times.
+/// RFC 3339 in UTC, as the API writes times; the bare seconds of a moment outside of the years 0 to 9999, which RFC 3339
+/// cannot write. Not an error, at which `to_string` would panic.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = OffsetDateTime::from_unix_timestamp(self.0)
-            .ok()
-            .and_then(|moment| moment.format(&Rfc3339).ok())
-            .ok_or(fmt::Error)?;
-        f.write_str(&text)
+        let moment = OffsetDateTime::from_unix_timestamp(self.0).ok();
+        match moment.and_then(|moment| moment.format(&Rfc3339).ok()) {
+            Some(text) => f.write_str(&text),
+            None => self.0.fmt(f),
+        }
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// For `#[serde(with)]`, where a moment is a number, as a JWT's claims have it, rather than text.
+pub(crate) mod unix_seconds {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Timestamp;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
+    pub(crate) fn serialize<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(moment.unix_seconds())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(deserializer).map(Timestamp::from_unix_seconds)
     }
 }
 
@@ -116,6 +133,19 @@ mod tests {
             Timestamp::from_unix_seconds(1_700_000_000).to_string(),
             "2023-11-14T22:13:20Z"
         );
+    }
+
+    #[test]
+    fn a_moment_that_rfc_3339_cannot_write_is_written_in_seconds() {
+        let last = 253_402_300_799;
+        for (seconds, text) in [
+            (last, "9999-12-31T23:59:59Z"),
+            (last + 1, "253402300800"),
+            (i64::MAX, "9223372036854775807"),
+            (i64::MIN, "-9223372036854775808"),
+        ] {
+            assert_eq!(Timestamp::from_unix_seconds(seconds).to_string(), text);
+        }
     }
 
     #[test]

@@ -1,29 +1,45 @@
 //! Vestibule, the room between the street and the house: a self-hosted sign-in server.
 //!
-//! Each module is a room with one purpose and a shut door. Requests travel one way through them:
-//! `web → auth → {store, mail, password, token, clock}`, and nothing looks back.
+//! Each module is a room with one purpose and a shut door. Requests travel one way through them, and nothing looks back:
+//!
+//! ```text
+//! app       → all of them: where the house is put together
+//! web       → auth, products; and by name: config (the site's), mail (the built-in mailbox), password (as it is
+//!             typed and judged), token (the published keys)
+//! products  → auth, store
+//! auth      → store, mail, password, token
+//! mail      → store, token, config
+//! telemetry → config
+//! config    → password (for its limits)
+//! ```
+//!
+//! [`store`], [`password`] and [`token`] know no other room. [`clock`] and [`id`] are open to all.
 
-/// What both `main` and the tests start: state, router, background work, graceful stop.
+// No doc comments here: they would take the links in the rooms' own documentation out of their scope.
+
+// What both `main` and the tests start: state, router, background work, graceful stop.
 pub mod app;
-/// The domain: one method per operation on [`auth::Auth`], each in a file named by its verb.
+// The domain: one method per operation on `auth::Auth`, each in a file named by its verb.
 pub mod auth;
-/// Time as a dependency, so that nothing in the house reads a clock on the wall.
+// Time as a dependency, so that nothing in the house reads a clock on the wall.
 pub mod clock;
-/// The only reader of flags, environment and `.env`.
+// The only reader of flags, environment and `.env`.
 pub mod config;
-/// Typed identifiers: a user's id cannot be passed where a session's is wanted.
+// Typed identifiers: a user's id cannot be passed where a session's is wanted.
 pub mod id;
-/// What is said by mail: messages, templates, the outbox worker and its transports.
+// What is said by mail: messages, templates, the outbox worker and its transports.
 pub mod mail;
-/// Passwords: hashing, foreign formats, admission to the hashing threads, policy.
+// Passwords: hashing, foreign formats, admission to the hashing threads, policy.
 pub mod password;
-/// The worked example of a protected resource, laid out as an application's own would be.
+// Files and directories that only their owner can read.
+mod private_file;
+// The worked example of a protected resource, laid out as an application's own would be.
 pub mod products;
-/// All SQL, and no decisions.
+// All SQL, and no decisions.
 pub mod store;
-/// Logging: one line per request, a request id on every line.
+// Logging: one line per request, a request id on every line.
 pub mod telemetry;
-/// Access tokens and their keys; opaque tokens and their hashes; sealing.
+// Access tokens and their keys; opaque tokens and their hashes; sealing.
 pub mod token;
-/// HTTP: the JSON API, the pages, and what the two share.
+// HTTP: the JSON API, the pages, and what the two share.
 pub mod web;

@@ -48,7 +48,7 @@ impl Auth {
 
     /// What is wrong with `password` as a new one for an account of which `words` can be guessed.
     pub(super) fn judge_password(&self, field: &'static str, password: &Password, words: &[&str]) -> Vec<FieldError> {
-        let weaknesses = self.parts.policy.check(password, words).err().unwrap_or_default();
+        let weaknesses = self.parts.policy.strength(password, words).reasons;
         weaknesses
             .iter()
             .map(|weakness| FieldError::new(field, weakness.code(), weakness.to_string()))

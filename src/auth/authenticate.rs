@@ -8,8 +8,8 @@ impl Auth {
     /// and what its user may do now, so that logging out, disabling and role changes hold at once.
     pub async fn authenticate(&self, access: &str) -> Result<Identity, Error> {
         let claims = self.verify_access(access).await?;
-        let found = self.store().find_live_session(claims.sid, self.now()).await?;
-        let Some((session, user)) = found.filter(|(_, user)| user.id == claims.sub) else {
+        let found = self.store().find_user_of_live_session(claims.sid, self.now()).await?;
+        let Some(user) = found.filter(|user| user.id == claims.sub) else {
             return Err(self.why_ended(&claims).await?);
         };
         if user.disabled_at.is_some() {
@@ -17,7 +17,7 @@ impl Auth {
         }
         Ok(Identity {
             user: user.into(),
-            session: session.id,
+            session: claims.sid,
         })
     }
 

@@ -162,7 +162,7 @@ impl From<password::HashError> for Error {
     fn from(error: password::HashError) -> Self {
         match error {
             password::HashError::Busy => Self::Busy,
-            error @ password::HashError::Failed => Self::internal(error),
+            error @ password::HashError::Failed(_) => Self::internal(error),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Somebody must be left who can administer the server.
 
-use super::{Error, User};
+use super::{ADMIN, Error, User};
 use crate::{
     id::UserId,
     store::{Tx, UserRow},
@@ -25,7 +25,7 @@ impl AdminGuard {
 
     /// Refuses the change, which the caller then drops with its transaction, if no active admin is left.
     pub(super) async fn leave(self, tx: &mut Tx) -> Result<(), Error> {
-        if self.concerned && tx.count_active_admins().await? == 0 {
+        if self.concerned && tx.count_active_holders(ADMIN).await? == 0 {
             return Err(Error::LastAdmin);
         }
         Ok(())

@@ -92,7 +92,10 @@ impl Auth {
         {
             return Ok(None);
         }
-        if !tx.use_refresh_token(presented.hash().as_str(), &sealed, now).await? {
+        if !tx
+            .consume_refresh_token(presented.hash().as_str(), &sealed, now)
+            .await?
+        {
             return Ok(None);
         }
         tx.insert_refresh_token(successor.hash().as_str(), session.id, now)

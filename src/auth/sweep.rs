@@ -1,9 +1,16 @@
 //! What time alone makes worthless is removed, in small batches, so that nobody waits for it.
 
+use std::time::Duration;
+
 use super::{Auth, Error, refresh::REPLAY_WINDOW};
 
 /// How many rows one sweep removes at most.
 const BATCH: i64 = 1000;
+
+/// How long a message that was sent, given up or dropped stays in the outbox. Its address is personal data, which is kept
+/// for no longer than it serves (GDPR, article 5(1)(e)), and the table would grow for ever; a month is as long as anybody
+/// asks an admin what became of a letter.
+const MESSAGE_RETENTION: Duration = Duration::from_hours(30 * 24);
 
 impl Auth {
     /// Erases sealed successors whose replay window has closed: from then on nothing opens them, not even the token.
@@ -13,12 +20,13 @@ impl Auth {
         Ok(tx.commit().await?)
     }
 
-    /// Removes a batch of expired sessions and links.
+    /// Removes a batch of expired sessions and links, and of messages that are long done with.
     pub async fn sweep(&self) -> Result<(), Error> {
         let now = self.now();
         let mut tx = self.store().begin().await?;
         tx.delete_expired_sessions(now, BATCH).await?;
-        tx.delete_expired_links(now, BATCH).await?;
+        tx.delete_expired_link_tokens(now, BATCH).await?;
+        tx.delete_finished_messages(now.minus(MESSAGE_RETENTION), BATCH).await?;
         Ok(tx.commit().await?)
     }
 }

@@ -183,6 +183,17 @@ pub enum Credential<'a> {
     Refresh(&'a str),
 }
 
+impl<'a> Credential<'a> {
+    /// What a Bearer header holds: a refresh token is known by its form, and anything else is meant as an access token.
+    #[must_use]
+    pub fn of_bearer(token: &'a str) -> Self {
+        match RefreshToken::parse(token) {
+            Some(_) => Self::Refresh(token),
+            None => Self::Access(token),
+        }
+    }
+}
+
 /// An entry of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

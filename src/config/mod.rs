@@ -32,6 +32,10 @@ use self::{
     reader::{Reader, Reported},
     secret::HOW_TO_MAKE_ONE,
 };
+use crate::{
+    password::{HashParameters, Policy},
+    token::Algorithm,
+};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -51,11 +55,6 @@ const MAX_RESET_TOKEN_MINUTES: u32 = 24 * 60;
 /// OWASP's weakest recommendation, 7 MiB in five passes. Other pairs must cost an attacker as much.
 const MIN_ARGON2_MEMORY_KIB: u32 = 7168;
 const MIN_ARGON2_WORK: u32 = MIN_ARGON2_MEMORY_KIB * 5;
-
-/// The caps under which a stored hash is verified at all, ours as well as an imported one: a hash made above them could
-/// never be verified again.
-const MAX_ARGON2_MEMORY_KIB: u32 = 128 * 1024;
-const MAX_ARGON2_WORK: u32 = 1024 * 1024;
 
 /// The name stands in titles, subjects and senders.
 const MAX_SITE_NAME_CHARACTERS: usize = 60;
@@ -178,7 +177,7 @@ impl Config {
         let access_minutes = reader.number("ACCESS_TOKEN_EXPIRE_MINUTES", 15, 1..=MAX_ACCESS_TOKEN_MINUTES);
         let reset_minutes = reader.number("RESET_TOKEN_EXPIRE_MINUTES", 10, 1..=MAX_RESET_TOKEN_MINUTES);
         let allowed_origins = reader.with_default("ALLOWED_ORIGINS", Vec::new(), origin::parse_allowed_origins);
-        let password_min_length = reader.number("PASSWORD_MIN_LENGTH", 8, 4..=128);
+        let password_min_length = reader.number("PASSWORD_MIN_LENGTH", 8, 4..=Policy::MAX_LENGTH);
         let password_min_score = reader.number("PASSWORD_MIN_SCORE", 3, 0..=4);
         let allow_signup = reader.switch("ALLOW_SIGNUP", true);
         let products = reader.switch("PRODUCTS", true);
@@ -259,12 +258,7 @@ fn keys(reader: &mut Reader, database: Result<&DatabaseUrl, &Reported>) -> Keys 
 }
 
 fn signing(reader: &mut Reader, secret_key: Result<Option<Secret>, Reported>) -> Result<Signing, Reported> {
-    let algorithm = reader.optional("ALGORITHM", |text| match text.to_ascii_lowercase().as_str() {
-        "eddsa" => Ok(Algorithm::EdDsa),
-        "es256" => Ok(Algorithm::Es256),
-        "hs256" => Ok(Algorithm::Hs256),
-        _ => Err(format!("must be EdDSA, ES256 or HS256, not {text:?}")),
-    });
+    let algorithm = reader.optional("ALGORITHM", algorithm);
     match algorithm?.unwrap_or(Algorithm::EdDsa) {
         // A SECRET_KEY left over from an application that signed with it is not used, so it may be what it likes.
         Algorithm::EdDsa => Ok(Signing::EdDsa),
@@ -279,10 +273,11 @@ fn signing(reader: &mut Reader, secret_key: Result<Option<Secret>, Reported>) ->
     }
 }
 
-enum Algorithm {
-    EdDsa,
-    Es256,
-    Hs256,
+fn algorithm(text: &str) -> Result<Algorithm, String> {
+    Algorithm::ALL
+        .into_iter()
+        .find(|algorithm| algorithm.as_str().eq_ignore_ascii_case(text))
+        .ok_or_else(|| format!("must be EdDSA, ES256 or HS256, not {text:?}"))
 }
 
 fn checked_sealing_key(
@@ -364,22 +359,19 @@ fn argon2(reader: &mut Reader) -> (u32, u32) {
     let memory = reader.number(
         "ARGON2_MEMORY_KIB",
         19_456,
-        MIN_ARGON2_MEMORY_KIB..=MAX_ARGON2_MEMORY_KIB,
+        MIN_ARGON2_MEMORY_KIB..=HashParameters::MAX_MEMORY_KIB,
     );
-    let passes = reader.number("ARGON2_PASSES", 2, 1..=MAX_ARGON2_WORK / MIN_ARGON2_MEMORY_KIB);
-    let least = MIN_ARGON2_WORK.div_ceil(memory);
+    let passes = reader.number("ARGON2_PASSES", 2, 1..=HashParameters::MAX_WORK / MIN_ARGON2_MEMORY_KIB);
+    let (least, most) = (MIN_ARGON2_WORK.div_ceil(memory), HashParameters::MAX_WORK / memory);
     if passes < least {
         reader.report(
             "ARGON2_PASSES",
             format!("must be at least {least} with ARGON2_MEMORY_KIB={memory}, not {passes}"),
         );
-    } else if passes > MAX_ARGON2_WORK / memory {
+    } else if passes > most {
         reader.report(
             "ARGON2_PASSES",
-            format!(
-                "must be at most {} with ARGON2_MEMORY_KIB={memory}, not {passes}",
-                MAX_ARGON2_WORK / memory
-            ),
+            format!("must be at most {most} with ARGON2_MEMORY_KIB={memory}, not {passes}"),
         );
     }
     (memory, passes)

@@ -1,7 +1,7 @@
 //! The sealing key that is generated when none is set.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, File},
     io::{self, Write as _},
     path::Path,
 };
@@ -14,12 +14,13 @@ use super::{
     Config,
     secret::{MIN_SECRET_BYTES, Secret},
 };
+use crate::private_file;
 
 const FILE_NAME: &str = "sealing.key";
 
 impl Config {
     /// The secret that protects what is stored: the one that is set, or else the one kept in `DATA_DIR`, which is
-    /// made at first start. The error names the file.
+    /// made at first start. The error names the file, so that whoever reports it need not.
     pub fn sealing_secret(&self) -> io::Result<Secret> {
         match &self.sealing_key {
             Some(secret) => Ok(secret.clone()),
@@ -37,7 +38,7 @@ fn read_or_create(directory: &Path) -> io::Result<Secret> {
         }
         result => result,
     };
-    result.map_err(|error| io::Error::new(error.kind(), format!("the sealing key {}: {error}", path.display())))
+    result.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
 fn read(path: &Path) -> io::Result<Secret> {
@@ -46,7 +47,7 @@ fn read(path: &Path) -> io::Result<Secret> {
         // Going on with an emptied file would seal with a key that everybody has.
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            "is damaged: restore it from a backup",
+            "it is damaged; restore it from a backup",
         ));
     }
     Ok(secret)
@@ -55,7 +56,7 @@ fn read(path: &Path) -> io::Result<Secret> {
 /// Puts a new key at `path` unless there is one. It is written under another name and then linked, which fails if the
 /// name is taken: nobody ever sees half a key, and nobody's key is replaced.
 fn create(directory: &Path, path: &Path) -> io::Result<()> {
-    create_private_directory(directory)?;
+    private_file::create_directory(directory)?;
     let unfinished = directory.join(format!("{FILE_NAME}.{}", &*random_text::<8>()?));
     let written = write(&unfinished).and_then(|()| match fs::hard_link(&unfinished, path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
@@ -70,7 +71,7 @@ fn create(directory: &Path, path: &Path) -> io::Result<()> {
 }
 
 fn write(path: &Path) -> io::Result<()> {
-    let mut file = private_file().write(true).create_new(true).open(path)?;
+    let mut file = private_file::options().write(true).create_new(true).open(path)?;
     file.write_all(random_text::<32>()?.as_bytes())?;
     file.sync_all()
 }
@@ -80,28 +81,6 @@ fn random_text<const N: usize>() -> io::Result<Zeroizing<String>> {
     let mut bytes = Zeroizing::new([0; N]);
     rand::fill(&mut *bytes).map_err(io::Error::other)?;
     Ok(Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(bytes.as_slice())))
-}
-
-#[cfg(unix)]
-fn private_file() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt as _;
-
-    let mut options = OpenOptions::new();
-    options.mode(0o600);
-    options
-}
-
-#[cfg(not(unix))]
-fn private_file() -> OpenOptions {
-    OpenOptions::new()
-}
-
-/// One that is already there keeps its mode.
-fn create_private_directory(path: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(path)
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! A user agent in words that nobody outside can choose.
+
 /// Products by their mark in a user agent. Order matters: nearly every browser also claims to be those below it.
 const PROGRAMS: [(&str, &str); 13] = [
     ("Edg", "Edge"),
@@ -32,8 +34,7 @@ const SYSTEMS: [(&str, &str); 9] = [
 ///
 /// The words come from a closed vocabulary and never from the header itself: whoever asks for a password reset in
 /// another's name also chooses the user agent, and must not get a sentence of their own into the owner's mail.
-#[must_use]
-pub fn device_in_words(user_agent: &str) -> Option<String> {
+pub(super) fn device_in_words(user_agent: &str) -> Option<String> {
     let find = |marks: &[(&str, &'static str)]| {
         marks
             .iter()

@@ -1,3 +1,5 @@
+//! A rendered message in its envelope.
+
 use std::time::{Duration, UNIX_EPOCH};
 
 use lettre::{
@@ -96,7 +98,7 @@ mod tests {
     fn letter(site: &str, from: &str, to: &str) -> Result<String, LetterError> {
         let now = Timestamp::from_unix_seconds(1_700_000_000);
         let rendered = Rendered {
-            subject: format!("You are invited to {site}"),
+            subject: format!("You have an account at {site}"),
             text: String::from("Schön.\n"),
             html: String::from("<p>Schön.</p>"),
         };
@@ -131,10 +133,14 @@ mod tests {
 
         let quoted = "\"Acme\r\n Bcc: all@example.com\0\" <no-reply@acme.example>";
         for from in [quoted, "Acme\r\nBcc: all@example.com <no-reply@acme.example>"] {
-            if let Ok(email) = letter("Acme", from, "ada@example.com") {
-                assert!(!headers(&email).iter().any(|line| line.starts_with("Bcc")), "{email}");
-            }
+            let refused = letter("Acme", from, "ada@example.com");
+            assert!(matches!(refused, Err(LetterError::Sender(_))), "{refused:?}");
         }
+        let bell = letter("Acme", "\"Acme\u{7}Bcc\" <no-reply@acme.example>", "ada@example.com").unwrap();
+        assert!(
+            headers(&bell).contains(&"From: \"Acme Bcc\" <no-reply@acme.example>"),
+            "{bell}"
+        );
 
         for address in [
             "ada@example.com\r\nBcc: all@example.com",

@@ -1,5 +1,7 @@
+//! The built-in mailbox: where mail goes while there is no server to send it.
+
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs,
     io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
     sync::Arc,
@@ -9,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::letter::Letter;
-use crate::id::MessageId;
+use crate::{id::MessageId, private_file};
 
 /// How many letters are kept: enough for a day of development, and for a test to find its own among others'.
 const KEPT: usize = 500;
@@ -44,11 +46,7 @@ pub struct Delivered {
 impl Mailbox {
     /// The mailbox in `directory`, which is made when missing, for its owner only.
     pub fn open(directory: &Path) -> io::Result<Self> {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(directory)?;
+        private_file::create_directory(directory)?;
         Ok(Self {
             directory: directory.into(),
         })
@@ -139,7 +137,8 @@ impl Mailbox {
     /// Writes a file that is there whole or not at all, and that only its owner reads: it holds a link.
     fn write(&self, id: Uuid, extension: &str, content: &[u8]) -> io::Result<()> {
         let draft = self.path(id, &format!("{extension}.draft"));
-        let written = create(&draft).and_then(|mut file| {
+        let created = private_file::options().write(true).create_new(true).open(&draft);
+        let written = created.and_then(|mut file| {
             file.write_all(content)?;
             file.sync_all()
         });
@@ -161,14 +160,6 @@ impl Mailbox {
         }
         Ok(())
     }
-}
-
-fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
+//! The closed set of messages, and their form in the outbox.
+
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::device_in_words;
+use super::device::device_in_words;
 use crate::{
-    clock::Timestamp,
+    clock::{Timestamp, unix_seconds},
     id::{MessageId, UserId},
     store::{MessageRow, MessageState},
 };
@@ -41,8 +43,6 @@ pub enum Message {
         /// When and where its token came back.
         reuse: Circumstances,
     },
-    /// To somebody for whom an admin has made an account: choose a password.
-    Invitation(Circumstances),
 }
 
 impl Message {
@@ -51,9 +51,7 @@ impl Message {
     pub const fn link_kind(&self) -> Option<LinkKind> {
         match self {
             Self::VerifyEmail(_) | Self::VerifyNewEmail(_) => Some(LinkKind::VerifyEmail),
-            Self::ResetPassword(_) | Self::ResetPasswordByAdmin(_) | Self::Invitation(_) => {
-                Some(LinkKind::ResetPassword)
-            }
+            Self::ResetPassword(_) | Self::ResetPasswordByAdmin(_) => Some(LinkKind::ResetPassword),
             Self::AccountExists(_) | Self::PasswordChanged(_) | Self::EmailChanged(_) | Self::SessionReused { .. } => {
                 None
             }
@@ -107,21 +105,6 @@ impl Circumstances {
             network: None,
             device: None,
         }
-    }
-}
-
-mod unix_seconds {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use crate::clock::Timestamp;
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it by reference")]
-    pub(super) fn serialize<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_i64(moment.unix_seconds())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        i64::deserialize(deserializer).map(Timestamp::from_unix_seconds)
     }
 }
 
@@ -199,7 +182,6 @@ mod tests {
                 session: Circumstances::new(told().at, None, None),
                 reuse: told(),
             },
-            Message::Invitation(told()),
         ];
         for message in messages {
             let row = message_row(&message, None, "ada@example.com", told().at);

@@ -1,3 +1,5 @@
+//! The ways out of the house.
+
 use std::io;
 
 use super::{letter::Letter, mailbox::Mailbox};

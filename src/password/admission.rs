@@ -15,7 +15,7 @@ use std::{
 use tokio::sync::oneshot;
 use tracing::Span;
 
-use super::{HashError, HashParameters, hash::Memory};
+use super::{HashError, HashParameters, memory::Memory};
 
 /// The hashing threads. They finish what they are at and end when this is dropped.
 pub(super) struct Threads(Arc<Queue>);
@@ -38,7 +38,9 @@ impl Threads {
         &self,
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, HashError> {
-        self.submit(work)?.await.map_err(|_| HashError::Failed)
+        let answer = self.submit(work)?.await;
+        // While `self` is there, so are its threads: an answer stays away only when one of them panicked at it.
+        answer.map_err(|_| HashError::because("a password thread panicked"))
     }
 
     fn submit<T: Send + 'static>(
@@ -177,11 +179,9 @@ impl Queue {
     /// Works until the queue is closed.
     fn serve(&self, memory: &mut Memory) {
         while let Some(job) = self.next(memory) {
-            // A thread that a panic ended would be missing until the next start. The answer's absence tells the caller.
-            let outcome = catch_unwind(AssertUnwindSafe(|| job.run(memory, self)));
-            if outcome.is_err() {
-                tracing::error!("a password thread panicked");
-            }
+            // A thread that a panic ended would be missing until the next start. The answer's absence tells the caller,
+            // and what was said in panic has been printed.
+            drop(catch_unwind(AssertUnwindSafe(|| job.run(memory, self))));
         }
         memory.rest();
     }
@@ -247,18 +247,18 @@ mod tests {
         let (release, _occupied) = occupy(&threads);
         let first = threads.submit(|_| 1).unwrap();
         let second = threads.submit(|_| 2).unwrap();
-        assert_eq!(threads.run(|_| 3).await, Err(HashError::Busy));
+        assert!(matches!(threads.run(|_| 3).await, Err(HashError::Busy)));
 
         drop(release);
         assert_eq!((first.await, second.await), (Ok(1), Ok(2)));
-        assert_eq!(threads.run(|_| 4).await, Ok(4));
+        assert_eq!(threads.run(|_| 4).await.unwrap(), 4);
     }
 
     #[tokio::test]
     async fn without_a_queue_one_request_after_another_is_served() {
         let threads = one_thread(0);
         for number in 0..200 {
-            assert_eq!(threads.run(move |_| number).await, Ok(number));
+            assert_eq!(threads.run(move |_| number).await.unwrap(), number);
         }
     }
 
@@ -287,11 +287,10 @@ mod tests {
     #[tokio::test]
     async fn a_panic_fails_its_own_request_only() {
         let threads = one_thread(0);
-        assert_eq!(
-            threads.run(|_| panic!("on purpose")).await,
-            Err::<(), _>(HashError::Failed)
-        );
-        assert_eq!(threads.run(|_| "still here").await, Ok("still here"));
+        let failed = threads.run::<()>(|_| panic!("on purpose")).await.unwrap_err();
+        let cause = std::error::Error::source(&failed).unwrap().to_string();
+        assert!(cause.contains("panicked"), "{cause}");
+        assert_eq!(threads.run(|_| "still here").await.unwrap(), "still here");
     }
 
     #[test]

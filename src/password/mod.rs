@@ -6,18 +6,20 @@
 mod admission;
 mod foreign;
 mod hash;
+mod memory;
 mod policy;
 
-use std::{fmt, io, num::NonZeroUsize, sync::Arc};
+use std::{error::Error, fmt, io, num::NonZeroUsize, sync::Arc};
 
 use zeroize::Zeroizing;
 
 use self::{
     admission::Threads,
-    hash::{Argon2Hash, Memory, StoredHash},
+    hash::{Argon2Hash, StoredHash},
+    memory::Memory,
 };
 pub use self::{
-    hash::{HashParameters, PasswordHash, is_supported},
+    hash::{HashParameters, PasswordHash},
     policy::{Policy, Strength, Weakness},
 };
 
@@ -63,14 +65,20 @@ pub enum Verdict {
 }
 
 /// Why a password was neither hashed nor verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum HashError {
     /// Every thread has work and the queue is full. Nothing was done; the caller may try again in a second or two.
     #[error("too many passwords are being hashed at once")]
     Busy,
-    /// There was no memory or no randomness. The thread has logged the cause, in the caller's span.
+    /// There was no memory or no randomness, or the thread panicked.
     #[error("hashing failed")]
-    Failed,
+    Failed(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl HashError {
+    fn because(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Failed(cause.into())
+    }
 }
 
 /// Hashes and verifies passwords, on threads of its own.
@@ -86,8 +94,9 @@ pub struct Hasher {
 impl Hasher {
     /// Starts `threads` threads, with room for `queue` requests that wait for one.
     ///
-    /// Fails with [`io::ErrorKind::InvalidInput`] when the parameters cost more than a hash is allowed to (see
-    /// [`HashParameters::are_allowed`]), and when the system gives no thread or no randomness.
+    /// Fails with [`io::ErrorKind::InvalidInput`] when the parameters cost more than a hash is allowed to
+    /// ([`HashParameters::MAX_MEMORY_KIB`], [`HashParameters::MAX_WORK`]), and when the system gives no thread or no
+    /// randomness.
     pub fn start(parameters: HashParameters, threads: NonZeroUsize, queue: usize) -> io::Result<Self> {
         let decoy = Arc::new(Argon2Hash::decoy(parameters)?);
         let threads = Threads::start(threads, queue, parameters)?;
@@ -166,8 +175,8 @@ mod tests {
         ] {
             let hash = hasher.hash(password(typed)).await.unwrap();
             assert_eq!(
-                hasher.verify(password(typed), Some(&hash)).await,
-                Ok(Verdict::Right),
+                hasher.verify(password(typed), Some(&hash)).await.unwrap(),
+                Verdict::Right,
                 "{typed:?}"
             );
         }
@@ -180,8 +189,8 @@ mod tests {
         ] {
             let hash = hasher.hash(password(typed)).await.unwrap();
             assert_eq!(
-                hasher.verify(password(other), Some(&hash)).await,
-                Ok(Verdict::Wrong),
+                hasher.verify(password(other), Some(&hash)).await.unwrap(),
+                Verdict::Wrong,
                 "{typed:?} {other:?}"
             );
         }
@@ -214,18 +223,18 @@ mod tests {
             },
         ] {
             let verdict = hasher(parameters).verify(password("correct horse"), Some(&hash)).await;
-            assert_eq!(verdict, Ok(Verdict::RightButOutdated));
+            assert_eq!(verdict.unwrap(), Verdict::RightButOutdated);
         }
         let bcrypt = "$2b$04$9x9FkcPchY717bAVDeHUP.n.ZdiI7Jo2JYZlNit.nxa9gHtc9pPLy";
         let bcrypt = PasswordHash::from_stored(bcrypt.to_owned());
         let hasher = hasher(CHEAP);
         assert_eq!(
-            hasher.verify(password("correct horse"), Some(&bcrypt)).await,
-            Ok(Verdict::RightButOutdated)
+            hasher.verify(password("correct horse"), Some(&bcrypt)).await.unwrap(),
+            Verdict::RightButOutdated
         );
         assert_eq!(
-            hasher.verify(password("wrong horse"), Some(&bcrypt)).await,
-            Ok(Verdict::Wrong)
+            hasher.verify(password("wrong horse"), Some(&bcrypt)).await.unwrap(),
+            Verdict::Wrong
         );
     }
 
@@ -246,8 +255,8 @@ mod tests {
             memory.rest();
             assert_eq!(memory.dirty(), 0);
             assert_eq!(
-                compare(&password(typed), stored, &decoy, CHEAP, &mut memory),
-                Ok(verdict)
+                compare(&password(typed), stored, &decoy, CHEAP, &mut memory).unwrap(),
+                verdict
             );
             assert_eq!(memory.dirty(), 64, "{stored:?} took other work");
         }

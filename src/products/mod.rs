@@ -1,7 +1,6 @@
 //! The worked example of a protected resource, laid out as an application's own would be: what may be done with it here,
-//! how that is spoken over HTTP in `api`, its rows in the store. Any signed-in user reads; the owner or an admin changes.
-
-pub(crate) mod api;
+//! how that is spoken over HTTP in `web::api::products`, its rows in `store::products`. Any signed-in user reads; the
+//! owner or an admin changes.
 
 use std::sync::Arc;
 

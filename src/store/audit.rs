@@ -1,6 +1,6 @@
 //! The audit log.
 
-use sqlx::{FromRow, any::AnyRow};
+use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{EXPORT_LIMIT, Error, Store, Tx};
@@ -64,10 +64,6 @@ pub(super) const LIST_BY_USER: &str = select_events!(" AND user_id = $3");
 pub(super) const LIST_BY_EVENT: &str = select_events!(" AND event = $3");
 pub(super) const LIST_BY_USER_AND_EVENT: &str = select_events!(" AND user_id = $3 AND event = $4");
 
-fn collect(rows: &[AnyRow]) -> Result<Vec<EventRow>, Error> {
-    Ok(rows.iter().map(EventRow::from_row).collect::<Result<_, _>>()?)
-}
-
 impl Store {
     /// A page of events, newest first.
     pub async fn list_events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, Error> {
@@ -86,7 +82,7 @@ impl Store {
         if let Some(event) = &filter.event {
             query = query.bind(event.as_str());
         }
-        collect(&self.rows(query).await?)
+        self.read_all(query).await
     }
 
     /// What happened to a user, newest first, at most [`EXPORT_LIMIT`].

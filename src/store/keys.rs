@@ -41,16 +41,14 @@ const LIST: &str = "SELECT kid, algorithm, sealed_private, created_at, signs_fro
 impl Store {
     /// Every signing key, oldest first.
     pub async fn list_signing_keys(&self) -> Result<Vec<SigningKeyRow>, Error> {
-        let rows = self.rows(sqlx::query(LIST)).await?;
-        Ok(rows.iter().map(SigningKeyRow::from_row).collect::<Result<_, _>>()?)
+        self.read_all(sqlx::query(LIST)).await
     }
 }
 
 impl Tx {
     /// Every signing key, oldest first, as this transaction sees them.
     pub async fn list_signing_keys(&mut self) -> Result<Vec<SigningKeyRow>, Error> {
-        let rows = self.rows(sqlx::query(LIST)).await?;
-        Ok(rows.iter().map(SigningKeyRow::from_row).collect::<Result<_, _>>()?)
+        self.read_all(sqlx::query(LIST)).await
     }
 
     /// Adds a signing key.

@@ -52,14 +52,12 @@ pub(super) const DELETE_ALL: &str = "DELETE FROM link_tokens WHERE user_id = $1 
 impl Store {
     /// The link with this hash, if it is of this kind and has not expired. It is not used up.
     pub async fn find_link_token(&self, hash: &str, kind: &str, now: Timestamp) -> Result<Option<LinkTokenRow>, Error> {
-        let row = self.row(sqlx::query(FIND).bind(hash).bind(kind).bind(now)).await?;
-        Ok(row.as_ref().map(LinkTokenRow::from_row).transpose()?)
+        self.read_one(sqlx::query(FIND).bind(hash).bind(kind).bind(now)).await
     }
 
     /// The links of a user, expired ones too, newest first and without their hashes.
     pub async fn list_link_tokens_of(&self, user: UserId) -> Result<Vec<LinkTokenRow>, Error> {
-        let rows = self.rows(sqlx::query(LIST).bind(user)).await?;
-        Ok(rows.iter().map(LinkTokenRow::from_row).collect::<Result<_, _>>()?)
+        self.read_all(sqlx::query(LIST).bind(user)).await
     }
 }
 
@@ -89,8 +87,8 @@ impl Tx {
         kind: &str,
         now: Timestamp,
     ) -> Result<Option<LinkTokenRow>, Error> {
-        let row = self.row(sqlx::query(CONSUME).bind(hash).bind(kind).bind(now)).await?;
-        Ok(row.as_ref().map(LinkTokenRow::from_row).transpose()?)
+        self.read_one(sqlx::query(CONSUME).bind(hash).bind(kind).bind(now))
+            .await
     }
 
     /// Deletes the links of this kind of a user, and says how many.
@@ -99,7 +97,7 @@ impl Tx {
     }
 
     /// Deletes links that have expired, at most `limit`, and says how many.
-    pub async fn delete_expired_links(&mut self, now: Timestamp, limit: i64) -> Result<u64, Error> {
+    pub async fn delete_expired_link_tokens(&mut self, now: Timestamp, limit: i64) -> Result<u64, Error> {
         self.execute(sqlx::query(DELETE_EXPIRED).bind(now).bind(limit)).await
     }
 }

@@ -6,7 +6,7 @@
 use std::{fmt, path::PathBuf};
 
 use sqlx::{
-    Any, AnyPool,
+    Any, AnyPool, FromRow,
     any::{AnyArguments, AnyRow},
 };
 
@@ -72,6 +72,19 @@ pub struct Store {
 /// A statement and its arguments. The text is static, so that every connection prepares it once and keeps it.
 type Query = sqlx::query::Query<'static, Any, AnyArguments>;
 
+/// What one row of the database says by itself. A user is not, whose roles are rows of their own.
+trait Decode: for<'row> FromRow<'row, AnyRow> {}
+
+impl<R: for<'row> FromRow<'row, AnyRow>> Decode for R {}
+
+fn decode_one<R: Decode>(row: Option<&AnyRow>) -> Result<Option<R>, Error> {
+    Ok(row.map(R::from_row).transpose()?)
+}
+
+fn decode_all<R: Decode>(rows: &[AnyRow]) -> Result<Vec<R>, Error> {
+    Ok(rows.iter().map(R::from_row).collect::<Result<_, _>>()?)
+}
+
 impl Store {
     /// Starts a transaction to write in. On SQLite there is one at a time: do nothing slow inside.
     pub async fn begin(&self) -> Result<Tx, Error> {
@@ -89,6 +102,14 @@ impl Store {
     pub async fn close(&self) {
         self.writer.close().await;
         self.reader.close().await;
+    }
+
+    async fn read_one<R: Decode>(&self, query: Query) -> Result<Option<R>, Error> {
+        decode_one(self.row(query).await?.as_ref())
+    }
+
+    async fn read_all<R: Decode>(&self, query: Query) -> Result<Vec<R>, Error> {
+        decode_all(&self.rows(query).await?)
     }
 
     async fn row(&self, query: Query) -> Result<Option<AnyRow>, Error> {

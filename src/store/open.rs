@@ -1,14 +1,11 @@
 //! Opening a database: whose is it, how old is it, and what does it lack.
 
-use std::{
-    fs::{DirBuilder, OpenOptions},
-    io,
-    path::Path,
-};
+use std::path::Path;
 
 use sqlx::{AnyConnection, Connection, Row, migrate::Migrator};
 
 use super::{Location, OpenError, Store, engine, engine::Engine};
+use crate::private_file;
 
 /// The table that says which migrations were applied. Its name is what makes a database ours.
 const MIGRATIONS_TABLE: &str = "vestibule_migrations";
@@ -95,19 +92,9 @@ fn create_file(path: &Path) -> Result<(), OpenError> {
         source,
     };
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        create_directory(directory).map_err(|error| failed(directory, error))?;
+        private_file::create_directory(directory).map_err(|error| failed(directory, error))?;
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop).map_err(|error| failed(path, error))
-}
-
-fn create_directory(path: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    let mut options = private_file::options();
+    let opened = options.write(true).create(true).truncate(false).open(path);
+    opened.map(drop).map_err(|error| failed(path, error))
 }

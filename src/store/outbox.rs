@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use sqlx::{FromRow, any::AnyRow};
+use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{EXPORT_LIMIT, Error, Store, Tx};
@@ -129,6 +129,10 @@ pub(super) const LIST: &str = select_messages!("id < $1 ORDER BY id DESC LIMIT $
 pub(super) const LIST_BY_STATE: &str = select_messages!("id < $1 AND state = $3 ORDER BY id DESC LIMIT $2");
 pub(super) const LIST_BY_USER: &str = select_messages!("user_id = $1 ORDER BY id DESC LIMIT $2");
 
+/// The outer condition spares a message that is sent again while this waited for it.
+pub(super) const DELETE_FINISHED: &str = "DELETE FROM outbox WHERE finished_at < $1 AND id IN \
+                                          (SELECT id FROM outbox WHERE finished_at < $1 ORDER BY finished_at LIMIT $2)";
+
 /// Claims the message that has been due for longest. A claim that ran out is a message that is due again: whoever held
 /// it is dead or late.
 macro_rules! claim_message {
@@ -144,15 +148,10 @@ macro_rules! claim_message {
 }
 pub(super) use {claim_message, message_columns};
 
-fn collect(rows: &[AnyRow]) -> Result<Vec<MessageRow>, Error> {
-    Ok(rows.iter().map(MessageRow::from_row).collect::<Result<_, _>>()?)
-}
-
 impl Store {
     /// The message with this id.
     pub async fn find_message(&self, message: MessageId) -> Result<Option<MessageRow>, Error> {
-        let row = self.row(sqlx::query(FIND).bind(message)).await?;
-        Ok(row.as_ref().map(MessageRow::from_row).transpose()?)
+        self.read_one(sqlx::query(FIND).bind(message)).await
     }
 
     /// A page of messages, newest first.
@@ -162,16 +161,13 @@ impl Store {
             Some(state) => sqlx::query(LIST_BY_STATE).bind(before).bind(filter.limit).bind(state),
             None => sqlx::query(LIST).bind(before).bind(filter.limit),
         };
-        collect(&self.rows(query).await?)
+        self.read_all(query).await
     }
 
     /// The messages to a user, newest first, at most [`EXPORT_LIMIT`].
     pub async fn list_messages_of(&self, user: UserId) -> Result<Vec<MessageRow>, Error> {
-        collect(
-            &self
-                .rows(sqlx::query(LIST_BY_USER).bind(user).bind(EXPORT_LIMIT))
-                .await?,
-        )
+        self.read_all(sqlx::query(LIST_BY_USER).bind(user).bind(EXPORT_LIMIT))
+            .await
     }
 }
 
@@ -202,8 +198,7 @@ impl Tx {
     /// Takes the message that has been due for longest, for this worker alone until the time `until`.
     pub async fn claim_message(&mut self, now: Timestamp, until: Timestamp) -> Result<Option<MessageRow>, Error> {
         let statement = self.engine.claim_message();
-        let row = self.row(sqlx::query(statement).bind(now).bind(until)).await?;
-        Ok(row.as_ref().map(MessageRow::from_row).transpose()?)
+        self.read_one(sqlx::query(statement).bind(now).bind(until)).await
     }
 
     /// Ends a claimed message as sent, failed or dropped; false when it is claimed no longer.
@@ -255,5 +250,12 @@ impl Tx {
             .bind(now),
         )
         .await
+    }
+
+    /// Deletes messages that were sent, given up or dropped before this time, the oldest first and at most `limit`, and
+    /// says how many.
+    pub async fn delete_finished_messages(&mut self, finished_before: Timestamp, limit: i64) -> Result<u64, Error> {
+        self.execute(sqlx::query(DELETE_FINISHED).bind(finished_before).bind(limit))
+            .await
     }
 }

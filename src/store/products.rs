@@ -53,8 +53,7 @@ pub(super) const LIST_BY_OWNER: &str = select_products!("id > $1 AND owner_id = 
 impl Store {
     /// The product with this id.
     pub async fn find_product(&self, product: ProductId) -> Result<Option<ProductRow>, Error> {
-        let row = self.row(sqlx::query(FIND).bind(product)).await?;
-        Ok(row.as_ref().map(ProductRow::from_row).transpose()?)
+        self.read_one(sqlx::query(FIND).bind(product)).await
     }
 
     /// A page of products, oldest first.
@@ -64,8 +63,7 @@ impl Store {
             Some(owner) => sqlx::query(LIST_BY_OWNER).bind(after).bind(filter.limit).bind(owner),
             None => sqlx::query(LIST).bind(after).bind(filter.limit),
         };
-        let rows = self.rows(query).await?;
-        Ok(rows.iter().map(ProductRow::from_row).collect::<Result<_, _>>()?)
+        self.read_all(query).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use sqlx::{FromRow, Row, any::AnyRow};
 use uuid::Uuid;
 
-use super::{Error, Query, Store, Tx, UserRow, users::user_columns};
+use super::{Error, Store, Tx, UserRow, users::user_columns};
 use crate::{
     clock::Timestamp,
     id::{SessionId, UserId},
@@ -97,20 +97,18 @@ macro_rules! session_columns {
     };
 }
 
-pub(super) const FIND_LIVE: &str = concat!(
+pub(super) const FIND_USER_OF_LIVE: &str = concat!(
     "SELECT ",
-    session_columns!(),
-    ", ",
     user_columns!(),
     " FROM sessions s INNER JOIN users u ON u.id = s.user_id LEFT JOIN user_roles r ON r.user_id = u.id \
      WHERE s.id = $1 AND s.expires_at > $2"
 );
 
 pub(super) const FIND_REFRESH_TOKEN: &str = concat!(
-    "SELECT t.hash, t.session_id AS token_session_id, t.issued_at, t.used_at, t.sealed_successor, ",
-    session_columns!(),
-    ", ",
+    "SELECT ",
     user_columns!(),
+    ", t.hash, t.session_id AS token_session_id, t.issued_at, t.used_at, t.sealed_successor, ",
+    session_columns!(),
     " FROM refresh_tokens t INNER JOIN sessions s ON s.id = t.session_id INNER JOIN users u ON u.id = s.user_id \
      LEFT JOIN user_roles r ON r.user_id = u.id WHERE t.hash = $1 AND s.expires_at > $2"
 );
@@ -121,7 +119,7 @@ pub(super) const LIST: &str = concat!(
     " FROM sessions s WHERE s.user_id = $1 AND s.expires_at > $2 ORDER BY s.last_used_at DESC, s.id DESC"
 );
 
-pub(super) const USE_REFRESH_TOKEN: &str =
+pub(super) const CONSUME_REFRESH_TOKEN: &str =
     "UPDATE refresh_tokens SET used_at = $3, sealed_successor = $2 WHERE hash = $1 AND used_at IS NULL";
 
 pub(super) const ERASE_SUCCESSORS: &str =
@@ -133,55 +131,44 @@ pub(super) const DELETE_EXPIRED: &str = "DELETE FROM sessions WHERE expires_at <
 
 pub(super) const DELETE_ALL: &str = "DELETE FROM sessions WHERE user_id = $1 AND id <> $2";
 
-fn find_refresh_token(hash: &str, now: Timestamp) -> Query {
-    sqlx::query(FIND_REFRESH_TOKEN).bind(hash).bind(now)
-}
-
-/// The session of rows that each join it with its user and one of the user's roles.
-fn fold(rows: &[AnyRow]) -> Result<Option<(SessionRow, UserRow)>, Error> {
-    let Some(first) = rows.first() else { return Ok(None) };
-    let session = SessionRow::from_row(first)?;
-    Ok(UserRow::fold(rows)?.map(|user| (session, user)))
-}
-
-fn fold_presented(rows: &[AnyRow]) -> Result<Option<PresentedRefreshToken>, Error> {
-    let Some(first) = rows.first() else { return Ok(None) };
-    let token = RefreshTokenRow::from_row(first)?;
-    Ok(fold(rows)?.map(|(session, user)| PresentedRefreshToken { token, session, user }))
+impl PresentedRefreshToken {
+    /// The token of rows that each join it and its session with one of their user's roles.
+    fn fold(rows: &[AnyRow]) -> Result<Option<Self>, Error> {
+        let (Some(first), Some(user)) = (rows.first(), UserRow::fold(rows)?) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            token: RefreshTokenRow::from_row(first)?,
+            session: SessionRow::from_row(first)?,
+            user,
+        }))
+    }
 }
 
 impl Store {
-    /// A session that has not ended, and its user, who may be disabled: the check behind every signed-in request.
-    pub async fn find_live_session(
+    /// The user, who may be disabled, of a session that has not ended: the check behind every signed-in request.
+    pub async fn find_user_of_live_session(
         &self,
         session: SessionId,
         now: Timestamp,
-    ) -> Result<Option<(SessionRow, UserRow)>, Error> {
-        fold(&self.rows(sqlx::query(FIND_LIVE).bind(session).bind(now)).await?)
+    ) -> Result<Option<UserRow>, Error> {
+        let query = sqlx::query(FIND_USER_OF_LIVE).bind(session).bind(now);
+        UserRow::fold(&self.rows(query).await?)
     }
 
     /// A refresh token by its hash, used or not, of a session that has not ended.
     pub async fn find_refresh_token(&self, hash: &str, now: Timestamp) -> Result<Option<PresentedRefreshToken>, Error> {
-        fold_presented(&self.rows(find_refresh_token(hash, now)).await?)
+        let query = sqlx::query(FIND_REFRESH_TOKEN).bind(hash).bind(now);
+        PresentedRefreshToken::fold(&self.rows(query).await?)
     }
 
     /// The sessions of a user that have not ended, last used first.
     pub async fn list_sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<SessionRow>, Error> {
-        let rows = self.rows(sqlx::query(LIST).bind(user).bind(now)).await?;
-        Ok(rows.iter().map(SessionRow::from_row).collect::<Result<_, _>>()?)
+        self.read_all(sqlx::query(LIST).bind(user).bind(now)).await
     }
 }
 
 impl Tx {
-    /// A refresh token by its hash, used or not, of a session that has not ended, as this transaction sees it.
-    pub async fn find_refresh_token(
-        &mut self,
-        hash: &str,
-        now: Timestamp,
-    ) -> Result<Option<PresentedRefreshToken>, Error> {
-        fold_presented(&self.rows(find_refresh_token(hash, now)).await?)
-    }
-
     /// Adds a session.
     pub async fn insert_session(&mut self, session: &SessionRow) -> Result<(), Error> {
         self.execute(
@@ -217,14 +204,14 @@ impl Tx {
     }
 
     /// Marks a refresh token as used. Of all who try, one gets true.
-    pub async fn use_refresh_token(
+    pub async fn consume_refresh_token(
         &mut self,
         hash: &str,
         sealed_successor: &str,
         now: Timestamp,
     ) -> Result<bool, Error> {
         self.changes(
-            sqlx::query(USE_REFRESH_TOKEN)
+            sqlx::query(CONSUME_REFRESH_TOKEN)
                 .bind(hash)
                 .bind(sealed_successor)
                 .bind(now),

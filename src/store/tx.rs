@@ -4,7 +4,7 @@ use std::mem;
 
 use sqlx::{Any, AnyConnection, Transaction, any::AnyRow};
 
-use super::{Error, Query, engine::Engine};
+use super::{Decode, Error, Query, decode_all, decode_one, engine::Engine};
 
 /// A transaction to write in; dropped without [`commit`](Tx::commit), it never happened.
 ///
@@ -48,6 +48,14 @@ impl Tx {
     /// Whether the statement found its row.
     pub(super) async fn changes(&mut self, query: Query) -> Result<bool, Error> {
         Ok(self.execute(query).await? > 0)
+    }
+
+    pub(super) async fn read_one<R: Decode>(&mut self, query: Query) -> Result<Option<R>, Error> {
+        decode_one(self.row(query).await?.as_ref())
+    }
+
+    pub(super) async fn read_all<R: Decode>(&mut self, query: Query) -> Result<Vec<R>, Error> {
+        decode_all(&self.rows(query).await?)
     }
 
     pub(super) async fn row(&mut self, query: Query) -> Result<Option<AnyRow>, Error> {

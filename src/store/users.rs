@@ -2,17 +2,16 @@
 
 use std::fmt;
 
-use sqlx::{FromRow, Row, any::AnyRow};
+use sqlx::{Row, any::AnyRow};
 use uuid::Uuid;
 
 use super::{Error, InsertError, Query, Store, Tx};
 use crate::{clock::Timestamp, id::UserId};
 
 /// A user, with its roles.
-#[derive(Clone, PartialEq, Eq, FromRow)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct UserRow {
     /// Its id.
-    #[sqlx(rename = "user_id")]
     pub id: UserId,
     /// The address as typed.
     pub email: String,
@@ -27,7 +26,6 @@ pub struct UserRow {
     /// The password's hash, in the PHC or modular crypt format.
     pub password_hash: String,
     /// The roles, in alphabetical order.
-    #[sqlx(skip)]
     pub roles: Vec<String>,
     /// When the address was confirmed, or `None`.
     pub email_verified_at: Option<Timestamp>,
@@ -38,10 +36,8 @@ pub struct UserRow {
     /// When the password was last given and right.
     pub last_login_at: Option<Timestamp>,
     /// When it signed up.
-    #[sqlx(rename = "user_created_at")]
     pub created_at: Timestamp,
     /// When anything of it last changed.
-    #[sqlx(rename = "user_updated_at")]
     pub updated_at: Timestamp,
 }
 
@@ -70,11 +66,12 @@ pub struct UserFilter {
     pub limit: i64,
 }
 
+/// What [`UserRow::fold`] reads. A statement begins with these columns, which are then known by their place: names would
+/// be looked up for each row, and this is read on every request of anybody who is signed in.
 macro_rules! user_columns {
     () => {
-        "u.id AS user_id, u.email, u.email_key, u.username, u.username_key, u.name, u.password_hash, \
-         u.email_verified_at, u.disabled_at, u.external_id, u.last_login_at, u.created_at AS user_created_at, \
-         u.updated_at AS user_updated_at, r.role"
+        "u.id, u.email, u.email_key, u.username, u.username_key, u.name, u.password_hash, u.email_verified_at, \
+         u.disabled_at, u.external_id, u.last_login_at, u.created_at, u.updated_at, r.role"
     };
 }
 pub(super) use user_columns;
@@ -122,29 +119,47 @@ pub(super) const LIST_BY_ROLE: &str = list_users_from!(
 impl UserRow {
     /// One user from its rows, of which there is one for each role.
     pub(super) fn fold(rows: &[AnyRow]) -> Result<Option<Self>, Error> {
-        Ok(Self::fold_all(rows)?.pop())
+        let Some(first) = rows.first() else { return Ok(None) };
+        Ok(Some(Self {
+            id: first.try_get(0)?,
+            email: first.try_get(1)?,
+            email_key: first.try_get(2)?,
+            username: first.try_get(3)?,
+            username_key: first.try_get(4)?,
+            name: first.try_get(5)?,
+            password_hash: first.try_get(6)?,
+            email_verified_at: first.try_get(7)?,
+            disabled_at: first.try_get(8)?,
+            external_id: first.try_get(9)?,
+            last_login_at: first.try_get(10)?,
+            created_at: first.try_get(11)?,
+            updated_at: first.try_get(12)?,
+            roles: fold_roles(rows)?,
+        }))
     }
 
     /// Users from their rows, those of one user next to each other.
     fn fold_all(rows: &[AnyRow]) -> Result<Vec<Self>, Error> {
-        let mut users: Vec<Self> = Vec::new();
-        for row in rows {
-            let id: UserId = row.try_get("user_id")?;
-            let role: Option<String> = row.try_get("role")?;
-            match users.last_mut() {
-                Some(user) if user.id == id => user.roles.extend(role),
-                _ => users.push(Self {
-                    roles: role.into_iter().collect(),
-                    ..Self::from_row(row)?
-                }),
-            }
-        }
-        // Here, because the engines and their locales do not agree on an order.
-        for user in &mut users {
-            user.roles.sort_unstable();
-        }
-        Ok(users)
+        rows.chunk_by(|a, b| id_text(a) == id_text(b))
+            .filter_map(|rows| Self::fold(rows).transpose())
+            .collect()
     }
+}
+
+/// The id as it is stored; none where it cannot be read, which reading the user then says.
+fn id_text(row: &AnyRow) -> Option<&str> {
+    row.try_get(0).ok()
+}
+
+/// The roles of one user's rows. A user without any has one row, with none.
+fn fold_roles(rows: &[AnyRow]) -> Result<Vec<String>, Error> {
+    let mut roles = Vec::new();
+    for row in rows {
+        roles.extend(row.try_get::<Option<String>, _>(13)?);
+    }
+    // Here, because the engines and their locales do not agree on an order.
+    roles.sort_unstable();
+    Ok(roles)
 }
 
 /// The LIKE pattern, with `!` as its escape, of everything that contains `text`.
@@ -371,8 +386,8 @@ impl Tx {
     }
 
     /// Makes every other transaction that calls this wait until this one has ended. To be called before
-    /// [`count_active_admins`](Self::count_active_admins) decides anything: two administrators who each remove the other
-    /// would both see one left.
+    /// [`count_active_holders`](Self::count_active_holders) decides anything about them: two administrators who each
+    /// remove the other would both see one left.
     pub async fn lock_admins(&mut self) -> Result<(), Error> {
         let locked = self
             .changes(sqlx::query("UPDATE locks SET name = name WHERE name = 'admins'"))
@@ -384,13 +399,13 @@ impl Tx {
         }
     }
 
-    /// How many users hold the role `admin` and are not disabled.
-    pub async fn count_active_admins(&mut self) -> Result<i64, Error> {
+    /// How many users have this role and are not disabled.
+    pub async fn count_active_holders(&mut self, role: &str) -> Result<i64, Error> {
         let query = sqlx::query(
-            "SELECT COUNT(*) AS admins FROM user_roles r INNER JOIN users u ON u.id = r.user_id \
-             WHERE r.role = 'admin' AND u.disabled_at IS NULL",
+            "SELECT COUNT(*) FROM user_roles r INNER JOIN users u ON u.id = r.user_id \
+             WHERE r.role = $1 AND u.disabled_at IS NULL",
         );
-        let row = self.row(query).await?.ok_or(sqlx::Error::RowNotFound)?;
-        Ok(row.try_get("admins")?)
+        let row = self.row(query.bind(role)).await?.ok_or(sqlx::Error::RowNotFound)?;
+        Ok(row.try_get(0)?)
     }
 }

@@ -3,13 +3,9 @@
 //! An access token is a JWT that anyone with the public keys can check and nobody can take back; it lives for minutes.
 //! Refresh and link tokens are opaque: random, worth nothing but for the row that holds their hash.
 
-/// Access tokens: issuing and verifying JWTs (RFC 9068).
 mod access;
-/// The keys that sign access tokens, their rotation, and their public halves.
 mod keys;
-/// Opaque tokens and their hashes.
 mod opaque;
-/// Encryption of what is kept in the database.
 mod sealing;
 
 pub use access::{AccessClaims, AccessSettings, AccessTokens, Audience, IssuedAccess, Subject, TokenError};

@@ -6,6 +6,7 @@ use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
+    sync::Arc,
     task::Poll,
     time::Instant,
 };
@@ -19,30 +20,31 @@ use axum::{
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{AppState, headers, origin, problem::Problem};
+use super::{Site, headers, origin, problem::Problem};
 
 /// The response header that names the request. None is accepted from outside: a caller could make its lines look like
 /// another's.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Wraps every route.
-pub(super) async fn pass(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let id = Uuid::new_v4().to_string();
+pub(super) async fn pass(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let mut buffer = Uuid::encode_buffer();
+    let id: &str = Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
     let span = tracing::info_span!("request", request_id = id);
-    answer(state, request, next, id).instrument(span).await
+    answer(&site, request, next, id).instrument(span).await
 }
 
-async fn answer(state: AppState, request: Request, next: Next, id: String) -> Response {
+async fn answer(site: &Site, request: Request, next: Next, id: &str) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     // The route's template: a path can hold an id, and a query a link token.
     let route = request.extensions().get::<MatchedPath>().cloned();
 
-    let mut response = match origin::check(&state.site, &method, request.headers()) {
+    let mut response = match origin::check(site, &method, request.headers()) {
         Ok(()) => run(request, next).await,
         Err(problem) => problem.into_response(),
     };
-    finish(&state, &mut response, &id);
+    finish(site, &mut response, id);
     log(&method, route.as_ref(), &response, started);
     response
 }
@@ -74,14 +76,14 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     format!("panic: {}", text.unwrap_or("without a message"))
 }
 
-fn finish(state: &AppState, response: &mut Response, id: &str) {
+fn finish(site: &Site, response: &mut Response, id: &str) {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         if let Some(cause) = problem.cause() {
             tracing::error!(code = problem.code(), cause, "request failed");
         }
         problem.render(response, id);
     }
-    headers::complete(response.headers_mut(), &state.site);
+    headers::complete(response.headers_mut(), site);
     if let Ok(value) = HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

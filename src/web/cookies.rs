@@ -11,9 +11,26 @@ use tower_cookies::{
 
 use super::{AppState, problem::Problem};
 use crate::{
-    auth::{RefreshLife, SignedIn},
+    auth::{self, RefreshLife, SignedIn},
     config::Config,
 };
+
+/// Whether `error` says that what was presented will never be good again, rather than that something is amiss here which
+/// may pass.
+pub(crate) fn is_over(error: &auth::Error) -> bool {
+    use auth::Error as E;
+    matches!(
+        error,
+        E::NotAuthenticated
+            | E::TokenMalformed
+            | E::TokenExpired
+            | E::TokenInvalid
+            | E::SessionEnded
+            | E::RefreshTokenInvalid
+            | E::RefreshTokenReused
+            | E::InactiveUser
+    )
+}
 
 /// What the configuration makes of the cookies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +92,14 @@ pub(crate) struct SessionCookies {
 }
 
 impl SessionCookies {
+    pub(super) fn of(parts: &Parts, state: &AppState) -> Result<Self, auth::Error> {
+        let jar = parts.extensions.get::<Cookies>().cloned();
+        Ok(Self {
+            jar: jar.ok_or_else(|| auth::Error::internal("no cookie manager around this route"))?,
+            policy: Arc::clone(&state.site.cookies),
+        })
+    }
+
     pub(crate) fn access(&self) -> Option<String> {
         self.value(&self.policy.access_name)
     }
@@ -117,19 +142,21 @@ impl SessionCookies {
             self.jar.add(removal);
         }
     }
+
+    /// Takes them back when `error` says that they are worth nothing any more; while the database is away, the session
+    /// lives and so do they.
+    pub(crate) fn clear_if_over(&self, error: &auth::Error) {
+        if is_over(error) {
+            self.clear();
+        }
+    }
 }
 
 impl FromRequestParts<AppState> for SessionCookies {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let jar = Cookies::from_request_parts(parts, state)
-            .await
-            .map_err(|(_, cause)| Problem::internal(cause))?;
-        Ok(Self {
-            jar,
-            policy: Arc::clone(&state.site.cookies),
-        })
+        Ok(Self::of(parts, state)?)
     }
 }
 
@@ -195,5 +222,12 @@ mod tests {
             assert!(removal.starts_with(&expected), "{removal}");
         }
         assert_eq!((left.len(), sender.access()), (2, None));
+    }
+
+    #[test]
+    fn a_database_that_is_away_ends_no_session() {
+        assert!(!is_over(&auth::Error::Busy));
+        assert!(!is_over(&auth::Error::internal("away")));
+        assert!(is_over(&auth::Error::RefreshTokenReused));
     }
 }

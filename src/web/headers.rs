@@ -21,10 +21,14 @@ const ALWAYS: [(HeaderName, HeaderValue); 6] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
+/// How many come after these, so that the map grows once: HSTS and the request's id.
+const LATER: usize = 2;
+
 const TWO_YEARS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
 /// Adds what is missing to `headers`.
 pub(super) fn complete(headers: &mut HeaderMap, site: &Site) {
+    headers.reserve(ALWAYS.len() + LATER);
     for (name, value) in ALWAYS {
         headers.entry(name).or_insert(value);
     }

@@ -1,116 +1,95 @@
 //! Who is signed in, by Bearer token or by cookies.
 
+use std::convert::Infallible;
+
 use aide::OperationInput;
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts},
 };
 
-use super::{AppState, caller::Caller, cookies::SessionCookies, problem::Problem};
-use crate::auth::{self, Client, Identity};
+use super::{
+    AppState,
+    caller::Caller,
+    cookies::{SessionCookies, is_over},
+    problem::Problem,
+};
+use crate::auth::{self, Auth, Identity};
 
-/// Somebody must be signed in.
+/// Somebody must be signed in. A browser whose access cookie has run out is renewed on the way.
 #[derive(Clone, Debug)]
-pub struct SignedInUser(pub Identity);
+pub(crate) struct SignedInUser(pub(crate) Identity);
 
-/// Somebody may be signed in. A browser whose session is over is nobody; a client that presents a bad Bearer token
-/// believes that it is somebody, and is refused.
-#[derive(Clone, Debug)]
-pub struct MaybeSignedIn(pub Option<Identity>);
+/// Who is signed in, or why nobody is. Renews nothing and clears nothing: for answers whose `Set-Cookie` may not reach
+/// the browser, which would lose the successor in it.
+#[derive(Debug)]
+pub(crate) struct UnrenewedIdentity(pub(crate) Result<Identity, auth::Error>);
 
 impl FromRequestParts<AppState> for SignedInUser {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        match identify(parts, state).await? {
-            Visitor::SignedIn(identity) => Ok(Self(*identity)),
-            Visitor::Nobody(because) => Err(because.into()),
-        }
+        Ok(Self(identify(parts, state, Renewal::OnTheWay).await?))
     }
 }
 
-impl FromRequestParts<AppState> for MaybeSignedIn {
-    type Rejection = Problem;
+impl FromRequestParts<AppState> for UnrenewedIdentity {
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        match identify(parts, state).await? {
-            Visitor::SignedIn(identity) => Ok(Self(Some(*identity))),
-            Visitor::Nobody(_) => Ok(Self(None)),
-        }
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        Ok(Self(identify(parts, state, Renewal::Never).await))
     }
 }
 
 impl OperationInput for SignedInUser {}
-impl OperationInput for MaybeSignedIn {}
+impl OperationInput for UnrenewedIdentity {}
 
-/// Who a request comes from.
-enum Visitor {
-    SignedIn(Box<Identity>),
-    /// Nobody, and why: no token at all, or cookies of a session that is over.
-    Nobody(auth::Error),
+/// What becomes of a refresh cookie whose access cookie is missing or refused.
+#[derive(Clone, Copy)]
+enum Renewal {
+    /// It is exchanged. Parallel tabs that do so with the same refresh cookie all get the same successor.
+    OnTheWay,
+    /// It is looked at only.
+    Never,
 }
 
-async fn identify(parts: &mut Parts, state: &AppState) -> Result<Visitor, Problem> {
+async fn identify(parts: &mut Parts, state: &AppState, renewal: Renewal) -> Result<Identity, auth::Error> {
     if let Some(token) = bearer(&parts.headers)? {
-        let identity = state.auth.authenticate(token).await?;
-        return Ok(Visitor::SignedIn(Box::new(identity)));
+        return state.auth.authenticate(token).await;
     }
-    let Caller(client) = Caller::of(parts);
-    let cookies = SessionCookies::from_request_parts(parts, state).await?;
-    Ok(identify_browser(&cookies, state, &client).await?)
-}
-
-/// A browser whose access cookie is missing or expired is renewed on the way. Parallel tabs that do so with the same
-/// refresh cookie all get the same successor.
-async fn identify_browser(cookies: &SessionCookies, state: &AppState, client: &Client) -> Result<Visitor, auth::Error> {
+    let cookies = SessionCookies::of(parts, state)?;
     let refused = match cookies.access() {
         None => None,
         Some(access) => match state.auth.authenticate(&access).await {
-            Ok(identity) => return Ok(Visitor::SignedIn(Box::new(identity))),
-            Err(error) => Some(keep_if_over(error)?),
+            Err(error) if is_over(&error) => Some(error),
+            decided => return decided,
         },
     };
+    let renewed = match renewal {
+        Renewal::OnTheWay => exchange(&cookies, parts, &state.auth).await,
+        Renewal::Never => peek(&cookies, &state.auth).await,
+    };
+    // The signed token knows more of why: that it expired, or that its account was disabled.
+    renewed.map_err(|error| refused.filter(|_| is_over(&error)).unwrap_or(error))
+}
+
+async fn exchange(cookies: &SessionCookies, parts: &Parts, auth: &Auth) -> Result<Identity, auth::Error> {
+    let Caller(client) = Caller::of(parts);
     let exchanged = match cookies.refresh() {
         None => Err(auth::Error::NotAuthenticated),
-        Some(refresh) => state.auth.refresh(&refresh, client).await,
+        Some(refresh) => auth.refresh(&refresh, &client).await,
     };
-    match exchanged {
-        Ok(signed_in) => {
-            cookies.set(&signed_in);
-            let identity = Identity {
-                user: signed_in.user,
-                session: signed_in.session,
-            };
-            Ok(Visitor::SignedIn(Box::new(identity)))
-        }
-        Err(error) => {
-            let over = keep_if_over(error)?;
-            cookies.clear();
-            // The signed token knows more of why: that it expired, or that its account was disabled.
-            Ok(Visitor::Nobody(refused.unwrap_or(over)))
-        }
-    }
+    let signed_in = exchanged.inspect_err(|error| cookies.clear_if_over(error))?;
+    cookies.set(&signed_in);
+    Ok(Identity {
+        user: signed_in.user,
+        session: signed_in.session,
+    })
 }
 
-/// Tells a session that is over, whose cookies are worth nothing any more, from a fault that may pass.
-fn keep_if_over(error: auth::Error) -> Result<auth::Error, auth::Error> {
-    if is_over(&error) { Ok(error) } else { Err(error) }
-}
-
-/// Whether `error` says that what was presented will never be good again.
-pub(crate) fn is_over(error: &auth::Error) -> bool {
-    use auth::Error as E;
-    matches!(
-        error,
-        E::NotAuthenticated
-            | E::TokenMalformed
-            | E::TokenExpired
-            | E::TokenInvalid
-            | E::SessionEnded
-            | E::RefreshTokenInvalid
-            | E::RefreshTokenReused
-            | E::InactiveUser
-    )
+async fn peek(cookies: &SessionCookies, auth: &Auth) -> Result<Identity, auth::Error> {
+    let refresh = cookies.refresh().ok_or(auth::Error::NotAuthenticated)?;
+    auth.peek(&refresh).await
 }
 
 /// The token of an `Authorization: Bearer` header. Other schemes are somebody else's: a proxy's Basic password, or the
@@ -166,12 +145,5 @@ mod tests {
                 "{value:?}"
             );
         }
-    }
-
-    #[test]
-    fn a_database_that_is_away_ends_no_session() {
-        assert!(!is_over(&auth::Error::Busy));
-        assert!(!is_over(&auth::Error::internal("away")));
-        assert!(is_over(&auth::Error::RefreshTokenReused));
     }
 }

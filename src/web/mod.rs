@@ -1,25 +1,26 @@
 //! HTTP: what the JSON API and the pages share, and the router made of both.
 
-/// The JSON API: wire types, handlers, OpenAPI, and the table of the templates' paths.
-pub mod api;
+mod api;
 mod boundary;
-pub(crate) mod caller;
-pub(crate) mod cookies;
+mod caller;
+mod cookies;
 mod headers;
-/// Extractors of who is signed in.
-pub mod identity;
+mod identity;
 mod origin;
-/// The pages.
-pub mod pages;
-pub(crate) mod params;
-pub(crate) mod payload;
-/// Refusals as RFC 9457 problem details.
+mod pages;
+mod params;
+mod payload;
 pub mod problem;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
     Router, ServiceExt,
+    body::Bytes,
     extract::{FromRef, Request, connect_info::IntoMakeServiceWithConnectInfo},
     http::{Method, StatusCode},
     middleware,
@@ -37,9 +38,43 @@ use crate::{
     products::Products,
 };
 
-/// What the handlers work with. Cheap to clone.
+/// What the handlers work with. The router clones it several times per request, so that it is one counter to raise.
 #[derive(Clone, Debug)]
-pub struct AppState {
+pub struct AppState(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    rooms: Rooms,
+    document: OnceLock<Bytes>,
+}
+
+impl AppState {
+    /// The state of a server of these rooms.
+    #[must_use]
+    pub fn new(rooms: Rooms) -> Self {
+        let document = OnceLock::new();
+        Self(Arc::new(Shared { rooms, document }))
+    }
+
+    /// The OpenAPI document as it is served: made when first asked for.
+    fn document(&self) -> Bytes {
+        let make = || api::document(self.products.is_some(), self.site.cookies.access_name());
+        let document = self.0.document.get_or_init(|| make().to_string().into());
+        document.clone()
+    }
+}
+
+impl Deref for AppState {
+    type Target = Rooms;
+
+    fn deref(&self) -> &Rooms {
+        &self.0.rooms
+    }
+}
+
+/// What there is to work with.
+#[derive(Debug)]
+pub struct Rooms {
     /// The operations.
     pub auth: Auth,
     /// The worked example; none with `PRODUCTS` off.
@@ -90,12 +125,6 @@ impl FromRef<AppState> for Auth {
     }
 }
 
-impl FromRef<AppState> for Arc<Site> {
-    fn from_ref(state: &AppState) -> Self {
-        Self::clone(&state.site)
-    }
-}
-
 /// Gives each connection its service, which knows the peer's address.
 pub type MakeService = IntoMakeServiceWithConnectInfo<NormalizePath<Router>, SocketAddr>;
 
@@ -116,6 +145,7 @@ pub fn openapi(config: &Config) -> serde_json::Value {
 
 fn router(state: AppState) -> Router {
     let cors = origin::cors(&state.site);
+    let boundary = middleware::from_fn_with_state(Arc::clone(&state.site), boundary::pass);
     let mut router = api::router(&state).merge(pages::router());
     router = router
         .fallback(not_found)
@@ -124,9 +154,7 @@ fn router(state: AppState) -> Router {
     if let Some(cors) = cors {
         router = router.layer(cors);
     }
-    router
-        .layer(middleware::from_fn_with_state(state.clone(), boundary::pass))
-        .with_state(state)
+    router.layer(boundary).with_state(state)
 }
 
 async fn not_found() -> Problem {

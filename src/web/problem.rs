@@ -28,7 +28,7 @@ pub struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: Cow<'static, str>,
-    fields: Vec<FieldFault>,
+    fields: Vec<FieldProblem>,
     challenge: Option<Challenge>,
     retry_after: Option<u32>,
     at_token_endpoint: bool,
@@ -44,23 +44,28 @@ enum Challenge {
 
 /// One field that does not hold what it must.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(rename = "FieldProblem")]
-pub(crate) struct FieldFault {
+pub(crate) struct FieldProblem {
     /// The field's name as it was, or should have been, sent.
-    pub(crate) field: Cow<'static, str>,
+    field: Cow<'static, str>,
     /// Stable, for programs.
-    pub(crate) code: &'static str,
+    code: &'static str,
     /// For people.
-    pub(crate) message: String,
+    message: String,
 }
 
-impl From<FieldError> for FieldFault {
-    fn from(error: FieldError) -> Self {
+impl FieldProblem {
+    pub(super) fn new(field: impl Into<Cow<'static, str>>, code: &'static str, message: impl Into<String>) -> Self {
         Self {
-            field: error.field.into(),
-            code: error.code,
-            message: error.message,
+            field: field.into(),
+            code,
+            message: message.into(),
         }
+    }
+}
+
+impl From<FieldError> for FieldProblem {
+    fn from(error: FieldError) -> Self {
+        Self::new(error.field, error.code, error.message)
     }
 }
 
@@ -85,7 +90,7 @@ impl Problem {
     }
 
     /// The request can be read, and these fields do not hold what they must.
-    pub(crate) fn fields(fields: Vec<FieldFault>) -> Self {
+    pub(crate) fn fields(fields: Vec<FieldProblem>) -> Self {
         Self {
             fields,
             ..auth::Error::InvalidFields(Vec::new()).into()
@@ -103,15 +108,6 @@ impl Problem {
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
             "Method not allowed",
-        )
-    }
-
-    /// The body is larger than any request's needs to be.
-    pub(crate) fn too_large() -> Self {
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            "The body is larger than 64 KiB",
         )
     }
 
@@ -256,7 +252,7 @@ impl From<auth::Error> for Problem {
         };
         match error {
             E::InvalidFields(fields) => Self {
-                fields: fields.into_iter().map(FieldFault::from).collect(),
+                fields: fields.into_iter().map(FieldProblem::from).collect(),
                 ..problem
             },
             E::Unavailable(_) | E::Internal(_) => Self {
@@ -300,7 +296,7 @@ pub(crate) struct ProblemDocument {
     /// Which fields do not hold what they must.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
-    errors: Vec<FieldFault>,
+    errors: Vec<FieldProblem>,
     /// Only with a fault of the server: what to ask its operator about.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,

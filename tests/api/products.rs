@@ -6,6 +6,7 @@ both_engines![
     a_product_is_made_and_read,
     any_user_reads_and_only_the_owner_or_an_admin_changes,
     lists_come_in_pages_and_as_plain_arrays,
+    a_plain_array_is_whole_up_to_two_hundred,
     a_user_lists_their_own_items,
     a_product_is_changed_and_deleted,
     bad_products_are_refused,
@@ -110,6 +111,26 @@ async fn lists_come_in_pages_and_as_plain_arrays(place: Place) {
     for query in ["limit=0", "limit=x", "cursor=x", "cursor=%00"] {
         ann.get(&format!("{PRODUCTS}?{query}")).await.expect_refusal();
     }
+}
+
+async fn a_plain_array_is_whole_up_to_two_hundred(place: Place) {
+    let server = place.start().await;
+    let ann = server.user("ann@example.com").await;
+    for number in 0..51 {
+        let product = json!({"name": format!("Lamp {number}")});
+        ann.post(PRODUCTS).json(product).await.expect(201);
+    }
+    for path in ["/product/", "/users/me/items"] {
+        let reply = ann.get(path).await.expect(200);
+        assert_eq!(reply.json().as_array().expect("a plain array").len(), 51, "{path}");
+        assert_eq!(reply.header("link"), None, "{path}");
+        let reply = ann.get(&format!("{path}?limit=50")).await.expect(200);
+        assert!(
+            reply.header("link").expect("a next page").contains("rel=\"next\""),
+            "{path}"
+        );
+    }
+    assert_eq!(ann.get(PRODUCTS).await.items().len(), 50);
 }
 
 async fn a_user_lists_their_own_items(place: Place) {

@@ -1,4 +1,5 @@
-/// What each message says.
+//! The rendering of each message as text and HTML.
+
 mod wording;
 
 use std::{borrow::Cow, fmt::Write, time::Duration};
@@ -169,8 +170,7 @@ fn facts(message: &Message) -> Vec<(&'static str, String)> {
         | Message::ResetPasswordByAdmin(told)
         | Message::AccountExists(told)
         | Message::PasswordChanged(told)
-        | Message::EmailChanged(told)
-        | Message::Invitation(told) => {
+        | Message::EmailChanged(told) => {
             let mut facts = vec![("When", moment(told.at))];
             facts.extend(place(told).map(|place| ("From", place)));
             facts

@@ -27,7 +27,6 @@ fn all_messages() -> Vec<Message> {
             session: told(),
             reuse: circumstances(Some("curl/8.14.1")),
         },
-        Message::Invitation(Circumstances::by_admin(Timestamp::from_unix_seconds(1_700_000_000))),
     ]
 }
 

@@ -1,3 +1,5 @@
+//! What each message says.
+
 use crate::mail::Message;
 
 /// What one message says. Every message has the same parts, so that a reader who has seen one finds their way in all:
@@ -81,14 +83,6 @@ pub(super) const fn wording(message: &Message) -> Wording {
             button: "Sign in",
             not_you: "If you do not recognise where the key came back from, check the device that was signed in for \
                       unwanted software, then change your password and end your other sessions.",
-        },
-        Message::Invitation(_) => Wording {
-            subject: "You are invited to {site}",
-            happened: "An administrator of {site} has made an account for you, with this email address.",
-            next: "Choose a password to start using it. The link can be used once, within {life}; after that, ask for \
-                   another with \"forgot password\" on the sign-in page.",
-            button: "Choose a password",
-            not_you: "If you did not expect this, do nothing: without a password nobody can sign in to the account.",
         },
     }
 }

@@ -1,5 +1,4 @@
-#[cfg(test)]
-mod tests;
+//! From the outbox to the transport.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -55,7 +54,7 @@ pub struct MailSettings {
     pub mail_from: String,
     /// How long a link that resets a password is good.
     pub reset_life: Duration,
-    /// How long a link that verifies an address, or an invitation, is good.
+    /// How long a link that verifies an address is good.
     pub verify_life: Duration,
 }
 
@@ -209,7 +208,7 @@ impl Desk {
             return Ok(Outcome::Dropped(reason));
         }
         let link = match (message.link_kind(), &user) {
-            (Some(kind), Some(user)) => Some(self.make_link(kind, &message, row, user, now).await?),
+            (Some(kind), Some(user)) => Some(self.make_link(kind, row, user, now).await?),
             _ => None,
         };
         let site = Site {
@@ -219,11 +218,7 @@ impl Desk {
         let rendered = templates::render(&message, &site, link.as_ref());
         let letter = match Letter::new(row.id, &self.settings.mail_from, &row.address, rendered, now) {
             Ok(letter) => letter,
-            Err(error) => {
-                self.finish(row, MessageState::Failed, Some(&error.to_string()), now)
-                    .await?;
-                return Ok(Outcome::Failed);
-            }
+            Err(error) => return self.fail(row, &error.to_string(), now).await,
         };
         match self.transport.deliver(&letter).await {
             Ok(()) => {
@@ -266,16 +261,14 @@ impl Desk {
     async fn make_link(
         &self,
         kind: LinkKind,
-        message: &Message,
         row: &MessageRow,
         user: &UserRow,
         now: Timestamp,
     ) -> Result<Link, store::Error> {
         let token = LinkToken::generate();
-        let life = match (kind, message) {
-            // Nobody waits at their mailbox for an invitation.
-            (LinkKind::VerifyEmail, _) | (_, Message::Invitation(_)) => self.settings.verify_life,
-            (LinkKind::ResetPassword, _) => self.settings.reset_life,
+        let life = match kind {
+            LinkKind::VerifyEmail => self.settings.verify_life,
+            LinkKind::ResetPassword => self.settings.reset_life,
         };
         let mut tx = self.store.begin().await?;
         tx.insert_link_token(&LinkTokenRow {
@@ -304,9 +297,16 @@ impl Desk {
     ) -> Result<(), store::Error> {
         let mut tx = self.store.begin().await?;
         if !tx.finish_message(row.id, state, error, now).await? {
-            tracing::warn!(message_id = %row.id, "mail took longer than its claim, and may arrive twice");
+            warn_of_lost_claim(row);
         }
         tx.commit().await
+    }
+
+    /// Gives up: the next time would end no better.
+    async fn fail(&self, row: &MessageRow, error: &str, now: Timestamp) -> Result<Outcome, store::Error> {
+        tracing::warn!(message_id = %row.id, kind = row.kind, error, "a message is given up");
+        self.finish(row, MessageState::Failed, Some(error), now).await?;
+        Ok(Outcome::Failed)
     }
 
     /// Tries again later, or gives up after the last time.
@@ -314,14 +314,21 @@ impl Desk {
         // The attempt that has just failed is counted in.
         let earlier = usize::try_from(row.attempts.saturating_sub(1)).unwrap_or(0);
         let Some(delay) = DELAYS.get(earlier) else {
-            self.finish(row, MessageState::Failed, Some(error), now).await?;
-            return Ok(Outcome::Failed);
+            return self.fail(row, error, now).await;
         };
+        tracing::warn!(message_id = %row.id, kind = row.kind, error, "a message has to wait for another try");
         let mut tx = self.store.begin().await?;
-        tx.postpone_message(row.id, now.plus(*delay), Some(error)).await?;
+        if !tx.postpone_message(row.id, now.plus(*delay), Some(error)).await? {
+            warn_of_lost_claim(row);
+        }
         tx.commit().await?;
         Ok(Outcome::Postponed)
     }
+}
+
+/// Another worker took the message while this one was still at it.
+fn warn_of_lost_claim(row: &MessageRow) {
+    tracing::warn!(message_id = %row.id, "mail took longer than its claim, and may arrive twice");
 }
 
 /// Why `message` to `address` has lost its point, as far as its user's row tells.
@@ -338,7 +345,7 @@ fn judge(message: &Message, address: &str, user: &UserRow) -> Option<Reason> {
         Message::VerifyNewEmail(_) => current.then_some(Reason::AlreadyVerified),
         _ if !current => Some(Reason::AddressNotCurrent),
         Message::VerifyEmail(_) => user.email_verified_at.map(|_| Reason::AlreadyVerified),
-        Message::ResetPassword(_) | Message::ResetPasswordByAdmin(_) | Message::Invitation(_) => None,
+        Message::ResetPassword(_) | Message::ResetPasswordByAdmin(_) => None,
     }
 }
 
@@ -349,7 +356,7 @@ fn judge(message: &Message, address: &str, user: &UserRow) -> Option<Reason> {
 /// for its mail to go elsewhere must not get that link once the owner is back.
 const fn outdone_by(message: &Message) -> &'static [&'static str] {
     match message {
-        Message::ResetPassword(_) | Message::ResetPasswordByAdmin(_) | Message::Invitation(_) => &["password_changed"],
+        Message::ResetPassword(_) | Message::ResetPasswordByAdmin(_) => &["password_changed"],
         Message::VerifyNewEmail(_) => &["verify_new_email", "email_changed", "password_changed"],
         Message::VerifyEmail(_)
         | Message::AccountExists(_)
@@ -358,3 +365,6 @@ const fn outdone_by(message: &Message) -> &'static [&'static str] {
         | Message::SessionReused { .. } => &[],
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -193,13 +193,13 @@ async fn links_that_left_earlier_stay_good() {
 }
 
 #[tokio::test]
-async fn an_invitation_is_good_for_longer_than_a_reset() {
+async fn a_verification_is_good_for_longer_than_a_reset() {
     let office = Office::open().await;
-    office.write(&Message::Invitation(office.told())).await;
+    office.write(&Message::VerifyEmail(office.told())).await;
     assert_eq!(office.next().await, Some(Outcome::Sent));
     office.clock.advance(23 * HOUR);
     let token = office.tokens().await.remove(0);
-    assert!(office.consume(&token, LinkKind::ResetPassword).await.is_some());
+    assert!(office.consume(&token, LinkKind::VerifyEmail).await.is_some());
 }
 
 #[tokio::test]
@@ -354,13 +354,6 @@ fn what_has_lost_its_point_is_told_from_the_users_row() {
         (Message::ResetPasswordByAdmin(told()), own, &verified, None),
         (
             Message::ResetPasswordByAdmin(told()),
-            own,
-            &disabled,
-            Some(Reason::AccountDisabled),
-        ),
-        (Message::Invitation(told()), own, &fresh, None),
-        (
-            Message::Invitation(told()),
             own,
             &disabled,
             Some(Reason::AccountDisabled),

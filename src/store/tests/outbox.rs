@@ -112,3 +112,43 @@ async fn a_message_is_claimed_when_due_postponed_finished_and_sent_again() {
         assert_eq!((resent.id, resent.attempts, resent.finished_at), (first.id, 1, None));
     }
 }
+
+#[tokio::test]
+async fn only_messages_that_have_long_been_finished_are_deleted_and_the_oldest_first() {
+    for Fixture { store, .. } in fixtures().await {
+        let finished = [MessageState::Sent, MessageState::Failed, MessageState::Dropped];
+        let mut ids = Vec::new();
+        let mut tx = store.begin().await.unwrap();
+        for (state, at) in finished.into_iter().zip([3, 1, 2]) {
+            let row = MessageRow {
+                state,
+                finished_at: Some(after(at)),
+                ..message(None)
+            };
+            tx.insert_message(&row).await.unwrap();
+            ids.push(row.id);
+        }
+        let waiting = message(None);
+        tx.insert_message(&waiting).await.unwrap();
+        assert_eq!(tx.delete_finished_messages(after(1), 10).await.unwrap(), 0);
+        assert_eq!(tx.delete_finished_messages(after(4), 1).await.unwrap(), 1);
+        tx.commit().await.unwrap();
+        assert_eq!(store.find_message(ids[1]).await.unwrap(), None);
+
+        let mut tx = store.begin().await.unwrap();
+        assert_eq!(tx.delete_finished_messages(after(3), 10).await.unwrap(), 1);
+        tx.commit().await.unwrap();
+        let page = MessageFilter {
+            limit: 9,
+            ..MessageFilter::default()
+        };
+        let left: Vec<MessageId> = store
+            .list_messages(&page)
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| row.id)
+            .collect();
+        assert_eq!(left, [waiting.id, ids[0]]);
+    }
+}

@@ -3,19 +3,20 @@ use crate::store::{audit, links, outbox, products, sessions, users};
 use super::*;
 
 /// What runs on each request, page or tick, with the types of its arguments.
-const HOT: [(&str, &str); 24] = [
+const HOT: [(&str, &str); 26] = [
     (users::FIND_BY_ID, "text"),
     (users::FIND_BY_EMAIL, "text"),
     (users::FIND_BY_USERNAME, "text"),
     (users::LIST, "text, bigint, boolean, text, text"),
     (users::LIST_BY_ROLE, "text, bigint, boolean, text, text, text"),
-    (sessions::FIND_LIVE, "text, bigint"),
+    (sessions::FIND_USER_OF_LIVE, "text, bigint"),
     (sessions::FIND_REFRESH_TOKEN, "text, bigint"),
     (sessions::LIST, "text, bigint"),
-    (sessions::USE_REFRESH_TOKEN, "text, text, bigint"),
+    (sessions::CONSUME_REFRESH_TOKEN, "text, text, bigint"),
     (sessions::ERASE_SUCCESSORS, "bigint"),
     (sessions::DELETE_EXPIRED, "bigint, bigint"),
     (sessions::DELETE_ALL, "text, text"),
+    (links::FIND, "text, text, bigint"),
     (links::CONSUME, "text, text, bigint"),
     (links::LIST, "text"),
     (links::DELETE_EXPIRED, "bigint, bigint"),
@@ -23,6 +24,7 @@ const HOT: [(&str, &str); 24] = [
     (outbox::LIST, "text, bigint"),
     (outbox::LIST_BY_STATE, "text, bigint, text"),
     (outbox::LIST_BY_USER, "text, bigint"),
+    (outbox::DELETE_FINISHED, "bigint, bigint"),
     (audit::LIST, "text, bigint"),
     (audit::LIST_BY_USER, "text, bigint, text"),
     (audit::LIST_BY_EVENT, "text, bigint, text"),
@@ -89,13 +91,15 @@ async fn a_statement_is_prepared_once_for_each_connection() {
     for Fixture { store, .. } in fixtures().await {
         let mut connection = store.reader.acquire().await.unwrap();
         for _ in 0..3 {
-            let query = sqlx::query(sessions::FIND_LIVE).bind(SessionId::new(NOW)).bind(NOW);
+            let query = sqlx::query(sessions::FIND_USER_OF_LIVE)
+                .bind(SessionId::new(NOW))
+                .bind(NOW);
             query.fetch_all(&mut *connection).await.unwrap();
         }
         // SQLite cannot be asked; the same call caches there.
         if store.engine == Engine::Postgres {
-            let query =
-                sqlx::query("SELECT name FROM pg_prepared_statements WHERE statement = $1").bind(sessions::FIND_LIVE);
+            let query = sqlx::query("SELECT name FROM pg_prepared_statements WHERE statement = $1")
+                .bind(sessions::FIND_USER_OF_LIVE);
             assert_eq!(query.fetch_all(&mut *connection).await.unwrap().len(), 1);
         }
     }

@@ -5,30 +5,34 @@ async fn a_live_session_is_found_with_its_user_until_it_expires() {
     for Fixture { store, .. } in fixtures().await {
         let ada = add_user(&store, "ada@example.com").await;
         let session = add_session(&store, ada.id).await;
-        let found = store.find_live_session(session.id, after(99)).await.unwrap();
-        assert_eq!(found, Some((session.clone(), ada.clone())));
-        assert_eq!(store.find_live_session(session.id, after(100)).await.unwrap(), None);
-        assert_eq!(store.find_live_session(SessionId::new(NOW), NOW).await.unwrap(), None);
+        let find = async |session, now| store.find_user_of_live_session(session, now).await.unwrap();
+        assert_eq!(find(session.id, after(99)).await, Some(ada.clone()));
+        assert_eq!(find(session.id, after(100)).await, None);
+        assert_eq!(find(SessionId::new(NOW), NOW).await, None);
 
         let mut tx = store.begin().await.unwrap();
         tx.update_disabled(ada.id, Some(NOW), NOW).await.unwrap();
+        for role in ["editor", "admin"] {
+            tx.insert_role(ada.id, role).await.unwrap();
+        }
         assert!(
             tx.extend_session(session.id, after(50), after(150), None, Some("curl"))
                 .await
                 .unwrap()
         );
         tx.commit().await.unwrap();
-        let (extended, user) = store.find_live_session(session.id, after(149)).await.unwrap().unwrap();
+        let user = find(session.id, after(149)).await.unwrap();
         assert_eq!(user.disabled_at, Some(NOW));
+        assert_eq!(user.roles, ["admin", "editor"]);
         assert_eq!(
-            extended,
-            SessionRow {
+            store.list_sessions(ada.id, after(149)).await.unwrap(),
+            [SessionRow {
                 last_used_at: after(50),
                 expires_at: after(150),
                 client_address: None,
                 user_agent: Some("curl".to_owned()),
                 ..session
-            }
+            }]
         );
     }
 }
@@ -93,7 +97,7 @@ async fn a_refresh_token_is_used_once_however_many_try_at_once() {
             tasks.spawn(async move {
                 let mut tx = store.begin().await.unwrap();
                 let won = tx
-                    .use_refresh_token(&hash, &format!("sealed {number}"), after(number))
+                    .consume_refresh_token(&hash, &format!("sealed {number}"), after(number))
                     .await
                     .unwrap();
                 tx.commit().await.unwrap();
@@ -113,7 +117,8 @@ async fn a_refresh_token_is_used_once_however_many_try_at_once() {
         assert_eq!(tx.erase_successors(after(winner)).await.unwrap(), 0);
         assert_eq!(tx.erase_successors(after(winner + 1)).await.unwrap(), 1);
         assert_eq!(tx.erase_successors(after(winner + 1)).await.unwrap(), 0);
-        let erased = tx.find_refresh_token(&hash, NOW).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
+        let erased = store.find_refresh_token(&hash, NOW).await.unwrap().unwrap();
         assert_eq!(
             (erased.token.used_at, erased.token.sealed_successor),
             (Some(after(winner)), None)
@@ -172,8 +177,8 @@ async fn links_are_deleted_by_kind_and_by_age() {
         .await
         .unwrap();
         assert_eq!(tx.delete_link_tokens(ada.id, "verify").await.unwrap(), 1);
-        assert_eq!(tx.delete_expired_links(after(9), 10).await.unwrap(), 0);
-        assert_eq!(tx.delete_expired_links(after(10), 2).await.unwrap(), 2);
+        assert_eq!(tx.delete_expired_link_tokens(after(9), 10).await.unwrap(), 0);
+        assert_eq!(tx.delete_expired_link_tokens(after(10), 2).await.unwrap(), 2);
         assert_eq!(tx.delete_link_tokens(ada.id, "reset").await.unwrap(), 1);
     }
 }

@@ -156,7 +156,7 @@ async fn everything_of_a_deleted_user_goes_with_it_except_what_happened() {
         tx.delete_user(ada.id).await.unwrap();
         tx.commit().await.unwrap();
 
-        assert_eq!(store.find_live_session(device.id, NOW).await.unwrap(), None);
+        assert_eq!(store.find_user_of_live_session(device.id, NOW).await.unwrap(), None);
         let left: i64 = store
             .row(sqlx::query("SELECT COUNT(*) AS n FROM refresh_tokens"))
             .await
@@ -346,7 +346,7 @@ async fn the_last_of_two_administrators_to_step_down_sees_that_it_is_the_last() 
             tasks.spawn(async move {
                 let mut tx = store.begin().await.unwrap();
                 tx.lock_admins().await.unwrap();
-                let last = tx.count_active_admins().await.unwrap() == 1;
+                let last = tx.count_active_holders("admin").await.unwrap() == 1;
                 if !last {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     tx.update_disabled(admin, Some(NOW), NOW).await.unwrap();
@@ -359,7 +359,7 @@ async fn the_last_of_two_administrators_to_step_down_sees_that_it_is_the_last() 
         refused.sort_unstable();
         assert_eq!(refused, [false, true]);
         let mut tx = store.begin().await.unwrap();
-        assert_eq!(tx.count_active_admins().await.unwrap(), 1);
+        assert_eq!(tx.count_active_holders("admin").await.unwrap(), 1);
     }
 }
 

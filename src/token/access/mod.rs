@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::keys::{Jwks, KeyRing};
 use crate::{
-    clock::Timestamp,
+    clock::{Timestamp, unix_seconds},
     id::{SessionId, UserId},
 };
 
@@ -36,7 +36,7 @@ const CLIENT_ID: &str = "vestibule";
 const MAX_TOKEN_LEN: usize = 4096;
 
 /// Why a token was refused, or not issued. Carries nothing of the token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// No JWT at all: not three parts of base64url, a header that is no JSON object, or far too long.
     #[error("the access token is malformed")]
@@ -59,7 +59,7 @@ pub enum TokenError {
     TooLong,
     /// Not issued: the cryptographic library failed.
     #[error("the access token could not be signed")]
-    Signing,
+    Signing(#[source] jsonwebtoken::errors::Error),
 }
 
 /// What every access token of this server has in common.
@@ -122,10 +122,10 @@ pub struct AccessClaims {
     pub jti: String,
     /// When it was issued. Not compared with the clock: a future one means that another process's clock is ahead, and
     /// `exp` bounds the token all the same.
-    #[serde(with = "numeric_date")]
+    #[serde(with = "unix_seconds")]
     pub iat: Timestamp,
     /// The second at which it is no longer valid.
-    #[serde(with = "numeric_date")]
+    #[serde(with = "unix_seconds")]
     pub exp: Timestamp,
     /// The user's roles when it was issued.
     pub roles: Vec<String>,
@@ -149,22 +149,6 @@ impl Audience {
             Self::One(only) => only == name,
             Self::Several(names) => names.iter().any(|each| each == name),
         }
-    }
-}
-
-/// RFC 7519's `NumericDate`, in whole seconds, where [`Timestamp`] itself is written as text.
-mod numeric_date {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use super::Timestamp;
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
-    pub(super) fn serialize<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_i64(moment.unix_seconds())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        i64::deserialize(deserializer).map(Timestamp::from_unix_seconds)
     }
 }
 

@@ -3,13 +3,14 @@
 use aide::axum::routing::ApiMethodRouter;
 
 use super::{
-    login, logout, me, refresh, register, reset, users,
-    wire::{PlainArray, UserResponse},
+    finish_reset,
+    listing::PlainArray,
+    log_in, log_out, me,
+    products::{self, ProductResponse},
+    refresh, request_reset, sign_up, users,
+    wire::UserResponse,
 };
-use crate::{
-    products::api::{self as products, ProductResponse},
-    web::AppState,
-};
+use crate::web::AppState;
 
 /// An operation at the path that a template documents. It is the same handler as at the canonical path.
 pub(super) struct Alias {
@@ -37,28 +38,28 @@ const fn alias(
 
 /// Paths stand as the templates write them, with or without a trailing slash; both are answered at any path.
 pub(super) const ALIASES: [Alias; 16] = [
-    alias("/auth/register", "POST /api/auth/register", "002", register::route),
-    alias("/register", "POST /api/auth/register", "004", register::route),
-    alias("/users/", "POST /api/auth/register", "003", register::route),
-    alias("/users", "POST /api/auth/register", "003", register::route),
-    alias("/token", "POST /api/auth/login", "000 and 004", login::route),
-    alias("/auth/login", "POST /api/auth/login", "002", login::route),
-    alias("/login", "POST /api/auth/login", "003", login::route),
+    alias("/auth/register", "POST /api/auth/register", "002", sign_up::route),
+    alias("/register", "POST /api/auth/register", "004", sign_up::route),
+    alias("/users/", "POST /api/auth/register", "003", sign_up::route),
+    alias("/users", "POST /api/auth/register", "003", sign_up::route),
+    alias("/token", "POST /api/auth/login", "000 and 004", log_in::route),
+    alias("/auth/login", "POST /api/auth/login", "002", log_in::route),
+    alias("/login", "POST /api/auth/login", "003", log_in::route),
     alias("/auth/refresh", "POST /api/auth/refresh", "002", refresh::route),
-    alias("/auth/logout", "POST /api/auth/logout", "002", logout::route),
+    alias("/auth/logout", "POST /api/auth/logout", "002", log_out::route),
     alias("/users/me", "GET /api/auth/me", "000, 002 and 004", me::show_route),
     alias("/current-user", "GET /api/auth/me", "003", me::show_route),
     alias(
         "/auth/forgot-password",
         "POST /api/auth/forgot-password",
         "002",
-        reset::request_route,
+        request_reset::route,
     ),
     alias(
         "/auth/change-password",
         "POST /api/auth/reset-password",
         "002",
-        reset::finish_route,
+        finish_reset::route,
     ),
     alias(
         "/users/",

@@ -4,12 +4,12 @@ use aide::axum::routing::{ApiMethodRouter, get_with};
 use axum::{extract::State, http::Uri};
 
 use super::{
+    listing::{Listing, Paged, translate},
     openapi::{AUDIT, answers, for_admins, named},
-    translate,
-    wire::{EventResponse, ListEventsQuery, Listing, Paged},
+    wire::{EventResponse, ListEventsQuery},
 };
 use crate::{
-    auth::{Auth, EventQuery},
+    auth::Auth,
     web::{AppState, identity::SignedInUser, params::Query, problem::Problem},
 };
 
@@ -28,22 +28,6 @@ async fn list(
     uri: Uri,
     Query(query): Query<ListEventsQuery>,
 ) -> Result<Paged<EventResponse>, Problem> {
-    let ListEventsQuery {
-        limit,
-        cursor,
-        user,
-        event,
-    } = query;
-    let page = auth
-        .list_events(
-            &identity.into(),
-            EventQuery {
-                limit,
-                cursor,
-                user,
-                event,
-            },
-        )
-        .await?;
+    let page = auth.list_events(&identity.into(), query.into()).await?;
     Ok(Paged::of(translate(page), &uri))
 }

@@ -10,7 +10,7 @@ use aide::{
 use axum::{
     Router,
     body::Bytes,
-    extract::Path,
+    extract::{Path, State},
     http::header,
     response::{Html, IntoResponse, Response},
     routing::get,
@@ -139,12 +139,12 @@ pub(super) fn openapi_route() -> ApiMethodRouter<AppState> {
     })
 }
 
-async fn openapi(document: axum::Extension<super::Document>) -> Response {
+async fn openapi(State(state): State<AppState>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
         (header::CACHE_CONTROL, REVALIDATE),
     ];
-    (headers, document.0.0).into_response()
+    (headers, state.document()).into_response()
 }
 
 #[cfg(test)]

@@ -10,13 +10,8 @@ use url::Url;
 
 use super::openapi::{SERVICES, answers_with, for_anyone, named, refuses};
 use crate::{
-    auth::{self, Auth, Identity, User},
-    web::{
-        AppState, Site,
-        cookies::SessionCookies,
-        identity::{bearer, is_over},
-        problem::Problem,
-    },
+    auth::{self, User},
+    web::{AppState, Site, cookies::is_over, identity::UnrenewedIdentity, problem::Problem},
 };
 
 const REMOTE_USER: HeaderName = HeaderName::from_static("remote-user");
@@ -54,17 +49,16 @@ pub(super) fn route() -> ApiMethodRouter<AppState> {
 }
 
 async fn forward(
-    State(auth): State<Auth>,
-    State(site): State<std::sync::Arc<Site>>,
-    cookies: SessionCookies,
+    State(state): State<AppState>,
+    UnrenewedIdentity(identity): UnrenewedIdentity,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    match identify(&auth, &cookies, &headers).await {
+    match identity {
         Ok(identity) => Ok(user_headers(&identity.user).into_response()),
         // Proxies know 401 and 403, and take every other status for a fault.
         Err(auth::Error::InactiveUser) => Err(inactive()),
-        Err(error) if is_over(&error) => match wanted_page(&site, &headers) {
-            Some(page) => Ok(Redirect::to(&login_page(&site, &page)).into_response()),
+        Err(error) if is_over(&error) => match wanted_page(&state.site, &headers) {
+            Some(page) => Ok(Redirect::to(&login_page(&state.site, &page)).into_response()),
             None => Err(error.into()),
         },
         Err(error) => Err(error.into()),
@@ -74,24 +68,6 @@ async fn forward(
 fn inactive() -> Problem {
     let error = auth::Error::InactiveUser;
     Problem::new(StatusCode::FORBIDDEN, error.code(), error.to_string())
-}
-
-/// A proxy may drop a Set-Cookie of this answer, and the successor in it, so that a refresh cookie is looked at only.
-async fn identify(auth: &Auth, cookies: &SessionCookies, headers: &HeaderMap) -> Result<Identity, auth::Error> {
-    if let Some(token) = bearer(headers)? {
-        return auth.authenticate(token).await;
-    }
-    let refused = match cookies.access() {
-        None => auth::Error::NotAuthenticated,
-        Some(access) => match auth.authenticate(&access).await {
-            Err(error) if is_over(&error) => error,
-            decided => return decided,
-        },
-    };
-    match cookies.refresh() {
-        Some(refresh) => auth.peek(&refresh).await,
-        None => Err(refused),
-    }
 }
 
 /// All of them, always: a proxy that copies only what it gets would let a client's own header through. The user is

@@ -4,12 +4,12 @@ use aide::axum::routing::{ApiMethodRouter, get_with, post_with};
 use axum::{Json, extract::State, http::Uri};
 
 use super::{
+    listing::{Listing, Paged, translate},
     openapi::{MAIL, answers, for_admins, named, refuses},
-    translate,
-    wire::{ListMailQuery, Listing, MailResponse, Paged},
+    wire::{ListMessagesQuery, MessageResponse},
 };
 use crate::{
-    auth::{self, Auth, MessageQuery},
+    auth::{self, Auth},
     id::MessageId,
     web::{
         AppState,
@@ -25,7 +25,7 @@ pub(super) fn list_route() -> ApiMethodRouter<AppState> {
         docs.with(named("listMail", MAIL, "The outbox"))
             .description("Newest first, and without words: nobody reads another's mail.")
             .with(for_admins)
-            .with(answers::<200, Paged<MailResponse>>("A page of messages."))
+            .with(answers::<200, Paged<MessageResponse>>("A page of messages."))
     })
 }
 
@@ -33,12 +33,9 @@ async fn list(
     State(auth): State<Auth>,
     SignedInUser(identity): SignedInUser,
     uri: Uri,
-    Query(query): Query<ListMailQuery>,
-) -> Result<Paged<MailResponse>, Problem> {
-    let ListMailQuery { limit, cursor, state } = query;
-    let page = auth
-        .list_messages(&identity.into(), MessageQuery { limit, cursor, state })
-        .await?;
+    Query(query): Query<ListMessagesQuery>,
+) -> Result<Paged<MessageResponse>, Problem> {
+    let page = auth.list_messages(&identity.into(), query.into()).await?;
     Ok(Paged::of(translate(page), &uri))
 }
 
@@ -46,7 +43,7 @@ pub(super) fn resend_route() -> ApiMethodRouter<AppState> {
     post_with(resend, |docs| {
         docs.with(named("resendMail", MAIL, "Send a message again"))
             .with(for_admins)
-            .with(answers::<200, Json<MailResponse>>("The message waits to be sent."))
+            .with(answers::<200, Json<MessageResponse>>("The message waits to be sent."))
             .with(refuses([auth::Error::NotFound]))
     })
 }
@@ -56,7 +53,7 @@ async fn resend(
     SignedInUser(identity): SignedInUser,
     PathId(id): PathId<MessageId>,
     Caller(client): Caller,
-) -> Result<Json<MailResponse>, Problem> {
+) -> Result<Json<MessageResponse>, Problem> {
     let message = auth.resend_message(&identity.into(), id, &client).await?;
     Ok(Json(message.into()))
 }

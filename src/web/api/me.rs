@@ -6,12 +6,12 @@ use axum::{Json, extract::State, response::NoContent};
 use super::{
     openapi::{ME, answers, for_users, named, refuses},
     wire::{
-        ChangeEmailRequest, ChangePasswordRequest, DeleteAccountRequest, ExportResponse, MessageResponse,
-        UpdateProfileRequest, UserResponse, said,
+        ChangeEmailRequest, ChangePasswordRequest, DeleteAccountRequest, DoneResponse, ExportResponse,
+        UpdateProfileRequest, UserResponse, done,
     },
 };
 use crate::{
-    auth::{self, Auth, ChangeEmail, ChangePassword, UpdateProfile},
+    auth::{self, Auth},
     web::{
         AppState, caller::Caller, cookies::SessionCookies, identity::SignedInUser, payload::Payload, problem::Problem,
     },
@@ -44,11 +44,7 @@ async fn update(
     Caller(client): Caller,
     Payload(request): Payload<UpdateProfileRequest>,
 ) -> Result<Json<UserResponse>, Problem> {
-    let change = UpdateProfile {
-        name: request.name,
-        username: request.username,
-    };
-    let user = auth.update_profile(&identity, change, &client).await?;
+    let user = auth.update_profile(&identity, request.into(), &client).await?;
     Ok(Json(user.into()))
 }
 
@@ -96,7 +92,7 @@ pub(super) fn password_route() -> ApiMethodRouter<AppState> {
         docs.with(named("changePassword", ME, "Change the password"))
             .description("Ends every other session.")
             .with(for_users)
-            .with(answers::<200, Json<MessageResponse>>("The password is changed."))
+            .with(answers::<200, Json<DoneResponse>>("The password is changed."))
     })
 }
 
@@ -105,13 +101,9 @@ async fn change_password(
     SignedInUser(identity): SignedInUser,
     Caller(client): Caller,
     Payload(request): Payload<ChangePasswordRequest>,
-) -> Result<Json<MessageResponse>, Problem> {
-    let change = ChangePassword {
-        current: request.current_password.0,
-        new: request.new_password.0,
-    };
-    auth.change_password(&identity, change, &client).await?;
-    Ok(said("Password changed successfully"))
+) -> Result<Json<DoneResponse>, Problem> {
+    auth.change_password(&identity, request.into(), &client).await?;
+    Ok(done("Password changed successfully"))
 }
 
 pub(super) fn email_route() -> ApiMethodRouter<AppState> {
@@ -119,7 +111,7 @@ pub(super) fn email_route() -> ApiMethodRouter<AppState> {
         docs.with(named("changeEmail", ME, "Change the email address"))
             .description("Mails a link to the new address; the old one holds until the link was confirmed.")
             .with(for_users)
-            .with(answers::<200, Json<MessageResponse>>("The link is on its way."))
+            .with(answers::<200, Json<DoneResponse>>("The link is on its way."))
             .with(refuses([auth::Error::EmailTaken]))
     })
 }
@@ -129,11 +121,7 @@ async fn change_email(
     SignedInUser(identity): SignedInUser,
     Caller(client): Caller,
     Payload(request): Payload<ChangeEmailRequest>,
-) -> Result<Json<MessageResponse>, Problem> {
-    let change = ChangeEmail {
-        password: request.password.0,
-        new_email: request.new_email,
-    };
-    auth.change_email(&identity, change, &client).await?;
-    Ok(said("A link was sent to the new address"))
+) -> Result<Json<DoneResponse>, Problem> {
+    auth.change_email(&identity, request.into(), &client).await?;
+    Ok(done("A link was sent to the new address"))
 }

@@ -4,47 +4,50 @@ mod aliases;
 mod audit;
 mod csp_report;
 mod docs;
+mod finish_reset;
 mod forward;
 mod health;
 mod jwks;
-mod login;
-mod logout;
+mod listing;
+mod log_in;
+mod log_out;
 mod mail;
 mod me;
-pub(crate) mod openapi;
+mod openapi;
 mod password_strength;
+mod products;
 mod refresh;
-mod register;
-mod reset;
+mod request_reset;
+mod resend_verification;
 mod sessions;
+mod sign_up;
 mod users;
-mod verify;
-pub(crate) mod wire;
+mod verify_email;
+mod wire;
 
 use aide::{
     axum::{ApiRouter, routing::ApiMethodRouter},
     generate,
+    openapi::OpenApi,
     transform::TransformPathItem,
 };
-use axum::{Extension, Router, body::Bytes, response::Response};
+use axum::{Router, response::Response};
 
 use self::{
     aliases::{ALIASES, Alias, PRODUCT_ALIASES},
-    wire::{Paged, UserResponse},
+    listing::Paged,
+    products::ProductResponse,
+    wire::UserResponse,
 };
 use super::{AppState, problem::Problem};
-use crate::{
-    auth::Page,
-    products::api::{self as products, ProductResponse},
-};
 
 type Route = fn() -> ApiMethodRouter<AppState>;
 
 const CANONICAL: [(&str, Route); 35] = [
-    ("/api/auth/register", register::route),
-    ("/api/auth/login", login::route),
+    ("/api/auth/register", sign_up::route),
+    ("/api/auth/login", log_in::route),
     ("/api/auth/refresh", refresh::route),
-    ("/api/auth/logout", logout::route),
+    ("/api/auth/logout", log_out::route),
     ("/api/auth/me", me::show_route),
     ("/api/auth/me", me::update_route),
     ("/api/auth/me", me::delete_route),
@@ -54,18 +57,18 @@ const CANONICAL: [(&str, Route); 35] = [
     ("/api/auth/sessions", sessions::list_route),
     ("/api/auth/sessions", sessions::end_others_route),
     ("/api/auth/sessions/{id}", sessions::end_route),
-    ("/api/auth/forgot-password", reset::request_route),
-    ("/api/auth/reset-password", reset::finish_route),
-    ("/api/auth/verify-email", verify::verify_route),
-    ("/api/auth/resend-verification", verify::resend_route),
+    ("/api/auth/forgot-password", request_reset::route),
+    ("/api/auth/reset-password", finish_reset::route),
+    ("/api/auth/verify-email", verify_email::route),
+    ("/api/auth/resend-verification", resend_verification::route),
     ("/api/auth/password-strength", password_strength::route),
     ("/api/auth/forward", forward::route),
     ("/api/users", users::list_route::<Paged<UserResponse>>),
     ("/api/users/{id}", users::show_route),
     ("/api/users/{id}", users::update_route),
     ("/api/users/{id}", users::delete_route),
-    ("/api/users/{id}/logout", users::logout_route),
-    ("/api/users/{id}/reset-password", users::reset_route),
+    ("/api/users/{id}/logout", users::log_out_route),
+    ("/api/users/{id}/reset-password", users::mail_reset_route),
     ("/api/audit", audit::route),
     ("/api/mail", mail::list_route),
     ("/api/mail/{id}/resend", mail::resend_route),
@@ -86,25 +89,19 @@ const PRODUCTS: [(&str, Route); 5] = [
     ("/api/products/{id}", products::delete_route),
 ];
 
-/// The OpenAPI document as it is served.
-#[derive(Clone, Debug)]
-struct Document(Bytes);
-
-/// All routes of the API, and the document that describes them.
+/// All routes of the API.
 pub(super) fn router(state: &AppState) -> Router<AppState> {
-    let (router, document) = describe(state.products.is_some(), state.site.cookies.access_name());
-    router
-        .layer(Extension(Document(document.to_string().into())))
-        .merge(docs::scripts())
+    let (routes, _) = describe(state.products.is_some());
+    routes.merge(docs::scripts())
 }
 
 /// The OpenAPI document; with `products`, the worked example's routes are in it.
 pub(super) fn document(products: bool, access_cookie: &str) -> serde_json::Value {
-    describe(products, access_cookie).1
+    openapi::finish(&describe(products).1, access_cookie)
 }
 
 /// Builds routes and document together, so that neither can say what the other does not.
-fn describe(products: bool, access_cookie: &str) -> (Router<AppState>, serde_json::Value) {
+fn describe(products: bool) -> (Router<AppState>, OpenApi) {
     generate::infer_responses(false);
     let mut routes = ApiRouter::new();
     for (path, route) in CANONICAL.iter().chain(PRODUCTS.iter().filter(|_| products)) {
@@ -115,7 +112,7 @@ fn describe(products: bool, access_cookie: &str) -> (Router<AppState>, serde_jso
     }
     let mut api = openapi::blank();
     let served = routes.finish_api(&mut api);
-    (served, openapi::finish(&api, access_cookie))
+    (served, api)
 }
 
 fn completed(mut item: TransformPathItem<'_>) -> TransformPathItem<'_> {
@@ -134,14 +131,6 @@ async fn at_token_endpoint(mut response: Response) -> Response {
         response.extensions_mut().insert(problem.at_token_endpoint());
     }
     response
-}
-
-/// A page of the domain's things as a page of the wire's.
-pub(crate) fn translate<T, R: From<T>>(page: Page<T>) -> Page<R> {
-    Page {
-        items: page.items.into_iter().map(R::from).collect(),
-        next_cursor: page.next_cursor,
-    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,10 @@ use serde_json::{Value, json};
 use super::aliases::Alias;
 use crate::{
     auth,
-    web::problem::{self, Problem, ProblemDocument},
+    web::{
+        payload::too_large,
+        problem::{self, Problem, ProblemDocument},
+    },
 };
 
 /// What the operations are about, in the order in which they are shown.
@@ -34,14 +37,14 @@ const TAGS: [(&str, &str); 9] = [
     ),
 ];
 
-pub(crate) const ACCOUNTS: &str = "Accounts";
-pub(crate) const SESSIONS: &str = "Sessions";
-pub(crate) const ME: &str = "Me";
-pub(crate) const USERS: &str = "Users";
-pub(crate) const AUDIT: &str = "Audit";
-pub(crate) const MAIL: &str = "Mail";
-pub(crate) const PRODUCTS: &str = "Products";
-pub(crate) const SERVICES: &str = "Services";
+pub(super) const ACCOUNTS: &str = "Accounts";
+pub(super) const SESSIONS: &str = "Sessions";
+pub(super) const ME: &str = "Me";
+pub(super) const USERS: &str = "Users";
+pub(super) const AUDIT: &str = "Audit";
+pub(super) const MAIL: &str = "Mail";
+pub(super) const PRODUCTS: &str = "Products";
+pub(super) const SERVICES: &str = "Services";
 pub(super) const TEMPLATES: &str = "Templates";
 
 const OAUTH2: &str = "password";
@@ -51,7 +54,7 @@ const BEARER: &str = "bearer";
 const COOKIE: &str = "cookie";
 
 /// Names an operation.
-pub(crate) fn named<'t>(
+pub(super) fn named<'t>(
     id: &'static str,
     tag: &'static str,
     summary: &'static str,
@@ -60,7 +63,7 @@ pub(crate) fn named<'t>(
 }
 
 /// Answers with `STATUS` and `R` when all is well.
-pub(crate) fn answers<'t, const STATUS: u16, R: OperationOutput>(
+pub(super) fn answers<'t, const STATUS: u16, R: OperationOutput>(
     description: &'static str,
 ) -> impl FnOnce(TransformOperation<'t>) -> TransformOperation<'t> {
     move |docs| docs.response_with::<STATUS, R, _>(|answer| answer.description(description))
@@ -87,14 +90,14 @@ pub(super) fn answers_with<'t>(
 }
 
 /// Anybody may call it.
-pub(crate) fn for_anyone(mut docs: TransformOperation<'_>) -> TransformOperation<'_> {
+pub(super) fn for_anyone(mut docs: TransformOperation<'_>) -> TransformOperation<'_> {
     // The requirement of nothing; without any, a reader might think that it was forgotten.
     docs.inner_mut().security = vec![SecurityRequirement::new()];
     docs
 }
 
 /// A signed-in user may call it.
-pub(crate) fn for_users(docs: TransformOperation<'_>) -> TransformOperation<'_> {
+pub(super) fn for_users(docs: TransformOperation<'_>) -> TransformOperation<'_> {
     use auth::Error as E;
     let refused = [
         E::NotAuthenticated,
@@ -111,12 +114,12 @@ pub(crate) fn for_users(docs: TransformOperation<'_>) -> TransformOperation<'_> 
 }
 
 /// A signed-in admin may call it.
-pub(crate) fn for_admins(docs: TransformOperation<'_>) -> TransformOperation<'_> {
+pub(super) fn for_admins(docs: TransformOperation<'_>) -> TransformOperation<'_> {
     docs.with(for_users).with(refuses([auth::Error::Forbidden]))
 }
 
 /// Describes refusals by what they really answer.
-pub(crate) fn refuses<'t, P: Into<Problem>>(
+pub(super) fn refuses<'t, P: Into<Problem>>(
     problems: impl IntoIterator<Item = P>,
 ) -> impl FnOnce(TransformOperation<'t>) -> TransformOperation<'t> {
     move |mut docs| {
@@ -187,7 +190,7 @@ fn complete_operation(operation: &mut Operation, changes: bool) {
     if operation.request_body.is_some() {
         problems.extend([
             Problem::malformed("malformed_json", "The body is not valid JSON (line 1, column 1)"),
-            Problem::too_large(),
+            too_large(),
             Problem::unsupported_media_type("application/json"),
         ]);
     }

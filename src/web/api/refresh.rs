@@ -9,15 +9,9 @@ use super::{
     wire::{RefreshRequest, TokenResponse},
 };
 use crate::{
-    auth::{self, Auth},
-    token::RefreshToken,
+    auth::{self, Auth, Credential, SignedIn},
     web::{
-        AppState,
-        caller::Caller,
-        cookies::SessionCookies,
-        identity::{bearer, is_over},
-        payload::OptionalPayload,
-        problem::Problem,
+        AppState, caller::Caller, cookies::SessionCookies, identity::bearer, payload::OptionalPayload, problem::Problem,
     },
 };
 
@@ -52,22 +46,13 @@ async fn refresh(
     OptionalPayload(request): OptionalPayload<RefreshRequest>,
 ) -> Result<Json<TokenResponse>, Problem> {
     let presented = Presented::find(request.refresh_token, bearer(&headers)?, cookies.refresh())?;
-    let signed_in = match auth.refresh(&presented.token, &client).await {
-        Ok(signed_in) => signed_in,
-        Err(error) => {
-            if presented.by_cookie && is_over(&error) {
-                cookies.clear();
-            }
-            return Err(error.into());
-        }
-    };
+    let exchanged = auth.refresh(&presented.token, &client).await;
+    if let (true, Err(error)) = (presented.by_cookie, &exchanged) {
+        cookies.clear_if_over(error);
+    }
+    let signed_in = exchanged?;
     cookies.set(&signed_in);
-    let answer = if presented.by_cookie {
-        TokenResponse::access_only
-    } else {
-        TokenResponse::whole
-    };
-    Ok(Json(answer(&signed_in)))
+    Ok(Json(presented.answer(&signed_in)))
 }
 
 /// The refresh token that a request presents, and how.
@@ -81,7 +66,7 @@ impl Presented {
     /// there is nothing else is it what the client meant.
     fn find(field: Option<String>, bearer: Option<&str>, cookie: Option<String>) -> Result<Self, auth::Error> {
         let prefixed = bearer
-            .filter(|token| RefreshToken::parse(token).is_some())
+            .filter(|token| matches!(Credential::of_bearer(token), Credential::Refresh(_)))
             .map(str::to_owned);
         if let Some(token) = field.or(prefixed) {
             return Ok(Self {
@@ -95,11 +80,21 @@ impl Presented {
             (None, None) => Err(auth::Error::NotAuthenticated),
         }
     }
+
+    /// What came by cookie goes by cookie, out of scripts' reach.
+    fn answer(&self, signed_in: &SignedIn) -> TokenResponse {
+        if self.by_cookie {
+            TokenResponse::access_only(signed_in)
+        } else {
+            TokenResponse::whole(signed_in)
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::RefreshToken;
 
     fn find(field: Option<&str>, bearer: Option<&str>, cookie: Option<&str>) -> Result<(String, bool), auth::Error> {
         let found = Presented::find(field.map(str::to_owned), bearer, cookie.map(str::to_owned))?;

@@ -4,8 +4,9 @@ use aide::axum::routing::{ApiMethodRouter, delete_with, get_with};
 use axum::{Json, extract::State, http::Uri, response::NoContent};
 
 use super::{
+    listing::{Listing, Paged},
     openapi::{SESSIONS, answers, for_users, named, refuses},
-    wire::{EndedResponse, Listing, Paged, SessionResponse},
+    wire::{EndedResponse, SessionResponse},
 };
 use crate::{
     auth::{self, Auth, Page},

@@ -4,12 +4,12 @@ use aide::axum::routing::{ApiMethodRouter, delete_with, get_with, patch_with, po
 use axum::{Json, extract::State, http::Uri, response::NoContent};
 
 use super::{
+    listing::{Listing, translate},
     openapi::{USERS, answers, for_admins, named, refuses},
-    translate,
-    wire::{EndedResponse, ListUsersQuery, Listing, MessageResponse, UpdateUserRequest, UserResponse, said},
+    wire::{DoneResponse, EndedResponse, ListUsersQuery, UpdateUserRequest, UserResponse, done},
 };
 use crate::{
-    auth::{self, Auth, RoleChange, UpdateProfile, UpdateUser, UserQuery},
+    auth::{self, Auth, UserQuery},
     id::UserId,
     web::{
         AppState,
@@ -36,25 +36,11 @@ async fn list<L: Listing<UserResponse>>(
     uri: Uri,
     Query(query): Query<ListUsersQuery>,
 ) -> Result<L, Problem> {
-    let ListUsersQuery {
-        limit,
-        cursor,
-        q,
-        role,
-        status,
-    } = query;
-    let page = auth
-        .list_users(
-            &identity.into(),
-            UserQuery {
-                limit,
-                cursor,
-                q,
-                role,
-                status,
-            },
-        )
-        .await?;
+    let query = UserQuery {
+        limit: query.limit.or(L::LIMIT),
+        ..query.into()
+    };
+    let page = auth.list_users(&identity.into(), query).await?;
     Ok(L::of(translate(page), &uri))
 }
 
@@ -98,16 +84,7 @@ async fn update(
     Caller(client): Caller,
     Payload(request): Payload<UpdateUserRequest>,
 ) -> Result<Json<UserResponse>, Problem> {
-    let profile = UpdateProfile {
-        name: request.name,
-        username: request.username,
-    };
-    let change = UpdateUser {
-        profile,
-        roles: request.roles.map(RoleChange::All),
-        is_active: request.is_active,
-    };
-    let user = auth.update_user(&identity.into(), id, change, &client).await?;
+    let user = auth.update_user(&identity.into(), id, request.into(), &client).await?;
     Ok(Json(user.into()))
 }
 
@@ -130,8 +107,8 @@ async fn delete(
     Ok(NoContent)
 }
 
-pub(super) fn logout_route() -> ApiMethodRouter<AppState> {
-    post_with(logout, |docs| {
+pub(super) fn log_out_route() -> ApiMethodRouter<AppState> {
+    post_with(log_out, |docs| {
         docs.with(named("logoutUser", USERS, "Sign an account out everywhere"))
             .with(for_admins)
             .with(answers::<200, Json<EndedResponse>>("No session is left."))
@@ -139,7 +116,7 @@ pub(super) fn logout_route() -> ApiMethodRouter<AppState> {
     })
 }
 
-async fn logout(
+async fn log_out(
     State(auth): State<Auth>,
     SignedInUser(identity): SignedInUser,
     PathId(id): PathId<UserId>,
@@ -152,12 +129,12 @@ async fn logout(
     }))
 }
 
-pub(super) fn reset_route() -> ApiMethodRouter<AppState> {
+pub(super) fn mail_reset_route() -> ApiMethodRouter<AppState> {
     post_with(mail_reset, |docs| {
         docs.with(named("mailReset", USERS, "Mail a reset link"))
             .description("To the account's owner: an admin never chooses a password.")
             .with(for_admins)
-            .with(answers::<200, Json<MessageResponse>>("The link is on its way."))
+            .with(answers::<200, Json<DoneResponse>>("The link is on its way."))
             .with(refuses([auth::Error::NotFound]))
     })
 }
@@ -167,7 +144,7 @@ async fn mail_reset(
     SignedInUser(identity): SignedInUser,
     PathId(id): PathId<UserId>,
     Caller(client): Caller,
-) -> Result<Json<MessageResponse>, Problem> {
+) -> Result<Json<DoneResponse>, Problem> {
     auth.mail_reset(&identity.into(), id, &client).await?;
-    Ok(said("A link to choose a new password was sent to the user"))
+    Ok(done("A link to choose a new password was sent to the user"))
 }

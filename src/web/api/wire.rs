@@ -2,23 +2,14 @@
 
 use std::borrow::Cow;
 
-use aide::{
-    OperationOutput,
-    generate::GenContext,
-    openapi::{Operation, Response as ResponseDocs},
-};
-use axum::{
-    Json,
-    http::{HeaderValue, StatusCode, Uri, header},
-    response::{IntoResponse, Response},
-};
+use axum::Json;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    auth::{self, Export, Page, SignedIn},
+    auth::{self, Export, SignedIn},
     clock::Timestamp,
     id::{EventId, MessageId, ProductId, SessionId, UserId},
     password::{Password, Strength, Weakness},
@@ -50,7 +41,7 @@ impl JsonSchema for Secret {
 }
 
 /// How times are described: [`Timestamp`] writes them.
-pub(crate) struct DateTime;
+pub(super) struct DateTime;
 
 impl JsonSchema for DateTime {
     fn schema_name() -> Cow<'static, str> {
@@ -67,7 +58,7 @@ impl JsonSchema for DateTime {
 }
 
 /// Tells a field that is `null` (`Some(None)`) from one that is missing (`None`, by `#[serde(default)]`).
-pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+pub(super) fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -80,14 +71,25 @@ where
 #[schemars(example = json!({"email": "ann@example.com", "password": "violet-harbour-quartz", "username": "ann"}))]
 pub(super) struct RegisterRequest {
     #[schemars(extend("format" = "email"))]
-    pub(super) email: String,
-    pub(super) password: Secret,
+    email: String,
+    password: Secret,
     /// Letters, digits and `_ . -`; unique without regard to case.
     #[serde(default)]
-    pub(super) username: Option<String>,
+    username: Option<String>,
     /// How the user is shown to others.
     #[serde(default)]
-    pub(super) name: Option<String>,
+    name: Option<String>,
+}
+
+impl From<RegisterRequest> for auth::SignUp {
+    fn from(request: RegisterRequest) -> Self {
+        Self {
+            email: request.email,
+            username: request.username,
+            name: request.name,
+            password: request.password.0,
+        }
+    }
 }
 
 /// The new account. With `PRIVATE_SIGNUP` only `msg`, whether there is a new account or not.
@@ -160,15 +162,14 @@ pub(super) struct RefreshRequest {
 
 /// That it was done.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct MessageResponse {
+pub(super) struct DoneResponse {
     /// In words.
     #[schemars(example = &"done")]
     msg: &'static str,
 }
 
-/// Says `msg`.
-pub(crate) fn said(msg: &'static str) -> Json<MessageResponse> {
-    Json(MessageResponse { msg })
+pub(super) fn done(msg: &'static str) -> Json<DoneResponse> {
+    Json(DoneResponse { msg })
 }
 
 /// An account.
@@ -218,10 +219,19 @@ impl From<auth::User> for UserResponse {
 pub(super) struct UpdateProfileRequest {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<String>")]
-    pub(super) name: Option<Option<String>>,
+    name: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<String>")]
-    pub(super) username: Option<Option<String>>,
+    username: Option<Option<String>>,
+}
+
+impl From<UpdateProfileRequest> for auth::UpdateProfile {
+    fn from(request: UpdateProfileRequest) -> Self {
+        Self {
+            name: request.name,
+            username: request.username,
+        }
+    }
 }
 
 /// What to change; a field that is left out stays, `null` clears a name.
@@ -230,16 +240,30 @@ pub(super) struct UpdateProfileRequest {
 pub(super) struct UpdateUserRequest {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<String>")]
-    pub(super) name: Option<Option<String>>,
+    name: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<String>")]
-    pub(super) username: Option<Option<String>>,
+    username: Option<Option<String>>,
     /// All roles that the account is to have.
     #[serde(default)]
-    pub(super) roles: Option<Vec<String>>,
+    roles: Option<Vec<String>>,
     /// Disabling an account ends its sessions.
     #[serde(default)]
-    pub(super) is_active: Option<bool>,
+    is_active: Option<bool>,
+}
+
+impl From<UpdateUserRequest> for auth::UpdateUser {
+    fn from(request: UpdateUserRequest) -> Self {
+        let profile = auth::UpdateProfile {
+            name: request.name,
+            username: request.username,
+        };
+        Self {
+            profile,
+            roles: request.roles.map(auth::RoleChange::All),
+            is_active: request.is_active,
+        }
+    }
 }
 
 /// The password, to prove that it is not somebody at an unlocked screen.
@@ -253,17 +277,35 @@ pub(super) struct DeleteAccountRequest {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(example = json!({"current_password": "violet-harbour-quartz", "new_password": "copper-lantern-fjord"}))]
 pub(super) struct ChangePasswordRequest {
-    pub(super) current_password: Secret,
-    pub(super) new_password: Secret,
+    current_password: Secret,
+    new_password: Secret,
+}
+
+impl From<ChangePasswordRequest> for auth::ChangePassword {
+    fn from(request: ChangePasswordRequest) -> Self {
+        Self {
+            current: request.current_password.0,
+            new: request.new_password.0,
+        }
+    }
 }
 
 /// A new address, which holds once the link mailed to it was confirmed.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(example = json!({"password": "violet-harbour-quartz", "new_email": "ann.smith@example.com"}))]
 pub(super) struct ChangeEmailRequest {
-    pub(super) password: Secret,
+    password: Secret,
     #[schemars(extend("format" = "email"))]
-    pub(super) new_email: String,
+    new_email: String,
+}
+
+impl From<ChangeEmailRequest> for auth::ChangeEmail {
+    fn from(request: ChangeEmailRequest) -> Self {
+        Self {
+            password: request.password.0,
+            new_email: request.new_email,
+        }
+    }
 }
 
 /// An address.
@@ -426,7 +468,7 @@ impl From<auth::Event> for EventResponse {
 
 /// A message in the outbox, without its words.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct MailResponse {
+pub(super) struct MessageResponse {
     #[schemars(with = "Uuid")]
     id: MessageId,
     /// What it is about.
@@ -436,7 +478,7 @@ pub(super) struct MailResponse {
     user_id: Option<UserId>,
     #[schemars(example = &"ann@example.com")]
     address: String,
-    /// `waiting`, `sent`, `failed` or `dropped`.
+    /// `waiting`, `sending`, `sent`, `failed` or `dropped`.
     #[schemars(example = &"sent")]
     state: String,
     attempts: i64,
@@ -450,7 +492,7 @@ pub(super) struct MailResponse {
     finished_at: Option<Timestamp>,
 }
 
-impl From<auth::Message> for MailResponse {
+impl From<auth::Message> for MessageResponse {
     fn from(message: auth::Message) -> Self {
         Self {
             id: message.id,
@@ -476,9 +518,9 @@ pub(super) struct ExportResponse {
     #[schemars(with = "Option<DateTime>")]
     last_login_at: Option<Timestamp>,
     sessions: Vec<SessionResponse>,
-    /// Mailed links that are still good, without their tokens.
+    /// Mailed links that were not used yet, without their tokens.
     links: Vec<LinkResponse>,
-    messages: Vec<MailResponse>,
+    messages: Vec<MessageResponse>,
     events: Vec<EventResponse>,
     products: Vec<OwnedProductResponse>,
 }
@@ -505,14 +547,14 @@ impl ExportResponse {
             last_login_at: export.last_login_at,
             sessions: export.sessions.into_iter().map(session).collect(),
             links: links.collect(),
-            messages: export.messages.into_iter().map(MailResponse::from).collect(),
+            messages: export.messages.into_iter().map(MessageResponse::from).collect(),
             events: export.events.into_iter().map(EventResponse::from).collect(),
             products: products.collect(),
         }
     }
 }
 
-/// A mailed link that is still good.
+/// A mailed link that was not used yet. It may have expired.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "ExportedLink")]
 pub(super) struct LinkResponse {
@@ -559,160 +601,75 @@ pub(super) struct HealthResponse {
     pub(super) status: &'static str,
 }
 
-/// Which page of a list.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub(crate) struct PageQuery {
-    /// How many at most: 1 to 200, 50 when not said.
-    pub(crate) limit: Option<u32>,
-    /// The `next_cursor` of the page before.
-    pub(crate) cursor: Option<String>,
-}
-
 /// Which accounts.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct ListUsersQuery {
-    /// How many at most: 1 to 200, 50 when not said.
+    /// How many at most: 1 to 200. When not said, 50, or 200 where the list is a plain array.
     pub(super) limit: Option<u32>,
     /// The `next_cursor` of the page before.
-    pub(super) cursor: Option<String>,
+    cursor: Option<String>,
     /// Part of an address, a username or a name.
-    pub(super) q: Option<String>,
+    q: Option<String>,
     /// Only those with this role.
-    pub(super) role: Option<String>,
+    role: Option<String>,
     /// Only those that are `active` or `disabled`.
-    pub(super) status: Option<String>,
+    status: Option<String>,
+}
+
+impl From<ListUsersQuery> for auth::UserQuery {
+    fn from(query: ListUsersQuery) -> Self {
+        Self {
+            limit: query.limit,
+            cursor: query.cursor,
+            q: query.q,
+            role: query.role,
+            status: query.status,
+        }
+    }
 }
 
 /// Which events.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct ListEventsQuery {
     /// How many at most: 1 to 200, 50 when not said.
-    pub(super) limit: Option<u32>,
+    limit: Option<u32>,
     /// The `next_cursor` of the page before.
-    pub(super) cursor: Option<String>,
+    cursor: Option<String>,
     /// Only those about the user with this id.
-    pub(super) user: Option<String>,
+    user: Option<String>,
     /// Only those of this name.
-    pub(super) event: Option<String>,
+    event: Option<String>,
+}
+
+impl From<ListEventsQuery> for auth::EventQuery {
+    fn from(query: ListEventsQuery) -> Self {
+        Self {
+            limit: query.limit,
+            cursor: query.cursor,
+            user: query.user,
+            event: query.event,
+        }
+    }
 }
 
 /// Which messages.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub(super) struct ListMailQuery {
+pub(super) struct ListMessagesQuery {
     /// How many at most: 1 to 200, 50 when not said.
-    pub(super) limit: Option<u32>,
+    limit: Option<u32>,
     /// The `next_cursor` of the page before.
-    pub(super) cursor: Option<String>,
-    /// Only those that are `waiting`, `sent`, `failed` or `dropped`.
-    pub(super) state: Option<String>,
+    cursor: Option<String>,
+    /// Only those that are `waiting`, `sending`, `sent`, `failed` or `dropped`.
+    state: Option<String>,
 }
 
-/// How a list is written: one handler, mounted once for each form.
-pub(crate) trait Listing<T>: OperationOutput + IntoResponse {
-    /// The answer that shows `page` of the list at `uri`.
-    fn of(page: Page<T>, uri: &Uri) -> Self;
-}
-
-/// The canonical form.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "PageOf{T}")]
-pub(crate) struct Paged<T> {
-    items: Vec<T>,
-    /// What to send as `cursor` to get the next page; `null` on the last.
-    next_cursor: Option<String>,
-}
-
-impl<T> Listing<T> for Paged<T>
-where
-    T: Serialize + JsonSchema,
-{
-    fn of(page: Page<T>, _: &Uri) -> Self {
+impl From<ListMessagesQuery> for auth::MessageQuery {
+    fn from(query: ListMessagesQuery) -> Self {
         Self {
-            items: page.items,
-            next_cursor: page.next_cursor,
+            limit: query.limit,
+            cursor: query.cursor,
+            state: query.state,
         }
-    }
-}
-
-impl<T: Serialize> IntoResponse for Paged<T> {
-    fn into_response(self) -> Response {
-        Json(self).into_response()
-    }
-}
-
-impl<T: JsonSchema> OperationOutput for Paged<T> {
-    type Inner = Self;
-
-    fn operation_response(context: &mut GenContext, operation: &mut Operation) -> Option<ResponseDocs> {
-        Json::<Self>::operation_response(context, operation)
-    }
-}
-
-/// The templates' form: a plain array, with the next page in a `Link` header (RFC 8288) for whoever wants it.
-#[derive(Debug)]
-pub(crate) struct PlainArray<T> {
-    items: Vec<T>,
-    next: Option<HeaderValue>,
-}
-
-impl<T> Listing<T> for PlainArray<T>
-where
-    T: Serialize + JsonSchema,
-{
-    fn of(page: Page<T>, uri: &Uri) -> Self {
-        let next = page
-            .next_cursor
-            .and_then(|cursor| next_link(uri.query().unwrap_or_default(), &cursor));
-        Self {
-            items: page.items,
-            next,
-        }
-    }
-}
-
-/// Relative to the request, whose host and prefix a proxy may have changed.
-fn next_link(query: &str, cursor: &str) -> Option<HeaderValue> {
-    let kept = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "cursor");
-    let query = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(kept)
-        .append_pair("cursor", cursor)
-        .finish();
-    HeaderValue::try_from(format!("<?{query}>; rel=\"next\"")).ok()
-}
-
-impl<T: Serialize> IntoResponse for PlainArray<T> {
-    fn into_response(self) -> Response {
-        let mut response = Json(self.items).into_response();
-        if let Some(next) = self.next {
-            response.headers_mut().insert(header::LINK, next);
-        }
-        response
-    }
-}
-
-impl<T: JsonSchema> OperationOutput for PlainArray<T> {
-    type Inner = Vec<T>;
-
-    fn operation_response(context: &mut GenContext, operation: &mut Operation) -> Option<ResponseDocs> {
-        Json::<Vec<T>>::operation_response(context, operation)
-    }
-}
-
-/// An answer of status 201.
-#[derive(Debug)]
-pub(crate) struct Created<T>(pub(crate) T);
-
-impl<T: Serialize> IntoResponse for Created<T> {
-    fn into_response(self) -> Response {
-        (StatusCode::CREATED, Json(self.0)).into_response()
-    }
-}
-
-impl<T: JsonSchema> OperationOutput for Created<T> {
-    type Inner = T;
-
-    fn operation_response(context: &mut GenContext, operation: &mut Operation) -> Option<ResponseDocs> {
-        Json::<T>::operation_response(context, operation)
     }
 }
 
@@ -725,11 +682,5 @@ mod tests {
         let change: UpdateProfileRequest = serde_json::from_str(r#"{"name": null}"#).unwrap();
         assert_eq!(change.name, Some(None));
         assert_eq!(change.username, None);
-    }
-
-    #[test]
-    fn the_link_to_the_next_page_keeps_the_filters() {
-        let link = next_link("role=admin&cursor=old&q=a%26b", "new").unwrap();
-        assert_eq!(link, "<?role=admin&q=a%26b&cursor=new>; rel=\"next\"");
     }
 }

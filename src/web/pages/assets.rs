@@ -1,3 +1,5 @@
+//! What the pages load besides themselves, served from the binary.
+
 use std::sync::LazyLock;
 
 use aws_lc_rs::digest::{SHA256, digest};

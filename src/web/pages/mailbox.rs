@@ -1,4 +1,4 @@
-//! The built-in mailbox in a browser, for whoever runs Vestibule on their own machine.
+//! `/dev/mail`: the built-in mailbox in a browser, for whoever runs Vestibule on their own machine.
 //!
 //! A letter holds a link that is as good as a password, so these routes exist only when mail goes to the mailbox, and
 //! answer only the machine itself (see [`is_local`]). To everybody else they are a path that does not exist.
@@ -98,9 +98,9 @@ async fn refuse_method(_: LocalMailbox) -> Problem {
     Problem::method_not_allowed()
 }
 
-async fn list_json(LocalMailbox(mailbox): LocalMailbox) -> Result<Response, Problem> {
+async fn list_json(LocalMailbox(mailbox): LocalMailbox) -> Result<Json<Vec<Delivered>>, Problem> {
     let letters = mailbox.list().await.map_err(Problem::internal)?;
-    Ok(([NO_STORE], Json(letters)).into_response())
+    Ok(Json(letters))
 }
 
 async fn list_page(LocalMailbox(mailbox): LocalMailbox, State(state): State<AppState>) -> Result<Response, Problem> {
@@ -121,7 +121,7 @@ async fn letter_html(LocalMailbox(mailbox): LocalMailbox, Path(id): Path<String>
     let html = letter.html.replacen("<head>", "<head><base target=\"_top\">", 1);
     // For browsers that do not know `frame-ancestors`; the others do not look at it.
     let framed = (header::X_FRAME_OPTIONS, "SAMEORIGIN");
-    Ok(([NO_STORE, LETTER_POLICY, framed], Html(html)).into_response())
+    Ok(([LETTER_POLICY, framed], Html(html)).into_response())
 }
 
 async fn find(mailbox: &Mailbox, id: &str) -> Result<Delivered, Problem> {
@@ -132,8 +132,6 @@ async fn find(mailbox: &Mailbox, id: &str) -> Result<Delivered, Problem> {
         .map_err(Problem::internal)?
         .ok_or_else(Problem::not_found)
 }
-
-const NO_STORE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 
 /// The pages load their style sheet and the frame, and nothing else.
 const PAGE_POLICY: (HeaderName, &str) = (
@@ -150,7 +148,7 @@ const LETTER_POLICY: (HeaderName, &str) = (
 );
 
 fn page(html: String) -> Response {
-    ([NO_STORE, PAGE_POLICY], Html(html)).into_response()
+    ([PAGE_POLICY], Html(html)).into_response()
 }
 
 /// All letters, newest first.

@@ -1,10 +1,7 @@
 //! The pages: Leptos components, rendered on the server. Nothing here needs a script.
 
-/// What the pages load besides themselves, served from the binary.
 mod assets;
-/// `/dev/mail`: the built-in mailbox.
 mod mailbox;
-/// The document around every page.
 #[expect(
     unreachable_pub,
     reason = "the component macro makes the builder of a shared component's properties `pub`"
@@ -16,6 +13,6 @@ use axum::Router;
 use super::AppState;
 
 /// Everything under this module, to be merged into the site's router.
-pub fn router() -> Router<AppState> {
+pub(super) fn router() -> Router<AppState> {
     Router::new().merge(assets::router()).merge(mailbox::router())
 }

@@ -1,3 +1,5 @@
+//! The document around every page.
+
 use leptos::prelude::*;
 
 use super::assets;

@@ -15,18 +15,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{NewProduct, Product, ProductChange, ProductQuery, Products};
+use super::{
+    listing::{Created, Listing, PageQuery, translate},
+    openapi::{PRODUCTS, answers, for_users, named, refuses},
+    wire::{DateTime, present},
+};
 use crate::{
     auth,
     clock::Timestamp,
     id::{ProductId, UserId},
+    products::{NewProduct, Product, ProductChange, ProductQuery, Products},
     web::{
         AppState,
-        api::{
-            openapi::{PRODUCTS, answers, for_users, named, refuses},
-            translate,
-            wire::{Created, DateTime, Listing, PageQuery, present},
-        },
         identity::SignedInUser,
         params::{PathId, Query},
         payload::Payload,
@@ -37,7 +37,7 @@ use crate::{
 /// A product.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Product")]
-pub(crate) struct ProductResponse {
+pub(super) struct ProductResponse {
     #[schemars(with = "Uuid")]
     id: ProductId,
     #[schemars(example = &"Desk lamp")]
@@ -76,6 +76,15 @@ struct CreateProductRequest {
     description: Option<String>,
 }
 
+impl From<CreateProductRequest> for NewProduct {
+    fn from(request: CreateProductRequest) -> Self {
+        Self {
+            name: request.name,
+            description: request.description,
+        }
+    }
+}
+
 /// What to change; a field that is left out stays, `null` clears the description.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(example = json!({"description": "Brass, with a white shade"}))]
@@ -85,6 +94,15 @@ struct UpdateProductRequest {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<String>")]
     description: Option<Option<String>>,
+}
+
+impl From<UpdateProductRequest> for ProductChange {
+    fn from(request: UpdateProductRequest) -> Self {
+        Self {
+            name: request.name,
+            description: request.description,
+        }
+    }
 }
 
 /// The operations, where they are served at all.
@@ -98,8 +116,8 @@ impl FromRequestParts<AppState> for Products {
 
 impl OperationInput for Products {}
 
-pub(crate) fn list_route<L: Listing<ProductResponse> + 'static>() -> ApiMethodRouter<AppState> {
-    get_with(list::<L>, |docs| {
+pub(super) fn list_route<L: Listing<ProductResponse> + 'static>() -> ApiMethodRouter<AppState> {
+    get_with(list::<L, false>, |docs| {
         docs.with(named("listProducts", PRODUCTS, "All products"))
             .description("Oldest first.")
             .with(for_users)
@@ -107,53 +125,30 @@ pub(crate) fn list_route<L: Listing<ProductResponse> + 'static>() -> ApiMethodRo
     })
 }
 
-async fn list<L: Listing<ProductResponse>>(
-    products: Products,
-    SignedInUser(identity): SignedInUser,
-    uri: Uri,
-    Query(PageQuery { limit, cursor }): Query<PageQuery>,
-) -> Result<L, Problem> {
-    let page = products
-        .list(
-            &identity,
-            ProductQuery {
-                own: false,
-                limit,
-                cursor,
-            },
-        )
-        .await?;
-    Ok(L::of(translate(page), &uri))
-}
-
-pub(crate) fn list_own_route<L: Listing<ProductResponse> + 'static>() -> ApiMethodRouter<AppState> {
-    get_with(list_own::<L>, |docs| {
+pub(super) fn list_own_route<L: Listing<ProductResponse> + 'static>() -> ApiMethodRouter<AppState> {
+    get_with(list::<L, true>, |docs| {
         docs.with(named("listOwnProducts", PRODUCTS, "My products"))
             .with(for_users)
             .with(answers::<200, L>("A page of the caller's products."))
     })
 }
 
-async fn list_own<L: Listing<ProductResponse>>(
+async fn list<L: Listing<ProductResponse>, const OWN: bool>(
     products: Products,
     SignedInUser(identity): SignedInUser,
     uri: Uri,
     Query(PageQuery { limit, cursor }): Query<PageQuery>,
 ) -> Result<L, Problem> {
-    let page = products
-        .list(
-            &identity,
-            ProductQuery {
-                own: true,
-                limit,
-                cursor,
-            },
-        )
-        .await?;
+    let query = ProductQuery {
+        own: OWN,
+        limit: limit.or(L::LIMIT),
+        cursor,
+    };
+    let page = products.list(&identity, query).await?;
     Ok(L::of(translate(page), &uri))
 }
 
-pub(crate) fn create_route() -> ApiMethodRouter<AppState> {
+pub(super) fn create_route() -> ApiMethodRouter<AppState> {
     post_with(create, |docs| {
         docs.with(named("createProduct", PRODUCTS, "Add a product"))
             .description("It is the caller's.")
@@ -167,15 +162,11 @@ async fn create(
     SignedInUser(identity): SignedInUser,
     Payload(request): Payload<CreateProductRequest>,
 ) -> Result<Created<ProductResponse>, Problem> {
-    let new = NewProduct {
-        name: request.name,
-        description: request.description,
-    };
-    let product = products.create(&identity, new).await?;
+    let product = products.create(&identity, request.into()).await?;
     Ok(Created(product.into()))
 }
 
-pub(crate) fn show_route() -> ApiMethodRouter<AppState> {
+pub(super) fn show_route() -> ApiMethodRouter<AppState> {
     get_with(show, |docs| {
         docs.with(named("showProduct", PRODUCTS, "One product"))
             .with(for_users)
@@ -193,7 +184,7 @@ async fn show(
     Ok(Json(product.into()))
 }
 
-pub(crate) fn update_route() -> ApiMethodRouter<AppState> {
+pub(super) fn update_route() -> ApiMethodRouter<AppState> {
     patch_with(update, |docs| {
         docs.with(named("updateProduct", PRODUCTS, "Change a product"))
             .description("For its owner and for admins.")
@@ -209,15 +200,11 @@ async fn update(
     PathId(id): PathId<ProductId>,
     Payload(request): Payload<UpdateProductRequest>,
 ) -> Result<Json<ProductResponse>, Problem> {
-    let change = ProductChange {
-        name: request.name,
-        description: request.description,
-    };
-    let product = products.update(&identity, id, change).await?;
+    let product = products.update(&identity, id, request.into()).await?;
     Ok(Json(product.into()))
 }
 
-pub(crate) fn delete_route() -> ApiMethodRouter<AppState> {
+pub(super) fn delete_route() -> ApiMethodRouter<AppState> {
     delete_with(delete, |docs| {
         docs.with(named("deleteProduct", PRODUCTS, "Delete a product"))
             .description("For its owner and for admins.")

@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(super) fn route() -> ApiMethodRouter<AppState> {
-    let route = post_with(login, |docs| {
+    let route = post_with(log_in, |docs| {
         docs.with(named("login", SESSIONS, "Sign in"))
             .description("Takes JSON or a form, as OAuth2's password flow sends it. The answer also sets both cookies.")
             .with(for_anyone)
@@ -31,7 +31,7 @@ fn refusals() -> impl Iterator<Item = Problem> {
         .map(|error| Problem::from(error).at_token_endpoint())
 }
 
-async fn login(
+async fn log_in(
     State(auth): State<Auth>,
     Caller(client): Caller,
     cookies: SessionCookies,

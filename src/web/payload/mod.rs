@@ -1,6 +1,6 @@
 //! Request bodies: the one way from bytes to a request's fields, and to a problem that says which of them is wrong.
 
-use std::{borrow::Cow, fmt, future::poll_fn, pin::Pin};
+use std::{fmt, future::poll_fn, pin::Pin};
 
 use aide::{
     OperationInput,
@@ -11,7 +11,7 @@ use aide::{
 use axum::{
     body::{Body, HttpBody},
     extract::{FromRequest, Request},
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
 };
 use schemars::JsonSchema;
 use serde::{
@@ -19,7 +19,7 @@ use serde::{
     de::{DeserializeOwned, MapAccess, SeqAccess, Visitor},
 };
 
-use super::problem::{FieldFault, Problem};
+use super::problem::{FieldProblem, Problem};
 
 /// No request of this API needs more: the longest holds a password and an address.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -123,10 +123,16 @@ fn json_or_form() -> Problem {
     Problem::unsupported_media_type("application/json or application/x-www-form-urlencoded")
 }
 
+/// The body is larger than any request's needs to be.
+pub(super) fn too_large() -> Problem {
+    let detail = format!("The body is larger than {} KiB", MAX_BODY_BYTES / 1024);
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+}
+
 /// The whole body, unless it is too large.
 pub(crate) async fn read_body(mut body: Body) -> Result<Vec<u8>, Problem> {
     if body.size_hint().lower() > MAX_DRAINED_BYTES as u64 {
-        return Err(Problem::too_large());
+        return Err(too_large());
     }
     let mut kept = Vec::new();
     let mut seen = 0_usize;
@@ -142,7 +148,7 @@ pub(crate) async fn read_body(mut body: Body) -> Result<Vec<u8>, Problem> {
         }
     }
     if seen > MAX_BODY_BYTES {
-        Err(Problem::too_large())
+        Err(too_large())
     } else {
         Ok(kept)
     }
@@ -152,11 +158,8 @@ fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|_| not_utf8())?;
     // serde would also fill a struct from an array, by position: a second spelling that nobody asked for.
     if text.trim_ascii_start().starts_with('[') {
-        return Err(Problem::fields(vec![fault(
-            "",
-            "wrong_type",
-            "The body must be a JSON object".to_owned(),
-        )]));
+        let message = "The body must be a JSON object";
+        return Err(Problem::fields(vec![FieldProblem::new("", "wrong_type", message)]));
     }
     serde_json::from_str::<WellFormed>(text).map_err(|error| malformed_json(&error))?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -270,30 +273,22 @@ fn field_problem<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>) ->
     let text = error.inner().to_string();
     let path = error.path().to_string();
     let path = if path == "." { String::new() } else { path };
-    let fault = if let Some(field) = between_ticks(&text, "missing field `") {
-        fault(field, "required", "This field is required".to_owned())
+    let problem = if let Some(field) = between_ticks(&text, "missing field `") {
+        FieldProblem::new(field.to_owned(), "required", "This field is required")
     } else if let Some(field) = between_ticks(&text, "duplicate field `") {
-        fault(field, "duplicate", "This field was sent more than once".to_owned())
+        FieldProblem::new(field.to_owned(), "duplicate", "This field was sent more than once")
     } else {
         let expected = text
             .rsplit_once("expected ")
             .map(|(_, rest)| rest.split(" at line ").next().unwrap_or(rest));
         let message = expected.map_or("This is not a valid value".to_owned(), |what| format!("Must be {what}"));
-        fault(&path, "wrong_type", message)
+        FieldProblem::new(path, "wrong_type", message)
     };
-    Problem::fields(vec![fault])
+    Problem::fields(vec![problem])
 }
 
 fn between_ticks<'text>(text: &'text str, start: &str) -> Option<&'text str> {
     text.split_once(start)?.1.split('`').next()
-}
-
-fn fault(field: &str, code: &'static str, message: String) -> FieldFault {
-    FieldFault {
-        field: Cow::Owned(field.to_owned()),
-        code,
-        message,
-    }
 }
 
 impl<T: JsonSchema> OperationInput for Payload<T> {
@@ -346,160 +341,4 @@ pub(crate) fn describe_body<T: JsonSchema>(
 }
 
 #[cfg(test)]
-mod tests {
-    use axum::http::{HeaderValue, StatusCode};
-
-    use super::*;
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct Sample {
-        name: String,
-        age: Option<u32>,
-    }
-
-    fn json(text: &[u8]) -> Result<Sample, Problem> {
-        read_json(text)
-    }
-
-    fn form(text: &[u8]) -> Result<Sample, Problem> {
-        read_form(text)
-    }
-
-    fn errors(problem: &Problem) -> serde_json::Value {
-        assert_eq!(problem.status(), StatusCode::UNPROCESSABLE_ENTITY);
-        serde_json::to_value(problem.document(None)).unwrap()["errors"].clone()
-    }
-
-    fn encoding(content_type: &'static str) -> Option<Encoding> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        Encoding::of(&headers)
-    }
-
-    #[test]
-    fn unknown_fields_are_ignored() {
-        let sample = Sample {
-            name: "a".to_owned(),
-            age: None,
-        };
-        assert_eq!(json(br#"{"name": "a", "roles": ["admin"]}"#).unwrap(), sample);
-        assert_eq!(form(b"name=a&roles=admin").unwrap(), sample);
-    }
-
-    #[test]
-    fn a_missing_field_is_named() {
-        let expected = serde_json::json!([{"field": "name", "code": "required", "message": "This field is required"}]);
-        assert_eq!(errors(&json(b"{}").unwrap_err()), expected);
-        assert_eq!(errors(&form(b"").unwrap_err()), expected);
-    }
-
-    #[test]
-    fn a_field_of_the_wrong_type_is_named_and_its_value_is_not_repeated() {
-        let errors = errors(&json(br#"{"name": 123456}"#).unwrap_err());
-        assert_eq!(errors[0]["field"], "name");
-        assert_eq!(errors[0]["code"], "wrong_type");
-        assert_eq!(errors[0]["message"], "Must be a string");
-    }
-
-    #[test]
-    fn a_number_that_is_none_is_a_wrong_type_in_a_form_too() {
-        assert_eq!(errors(&form(b"name=a&age=x").unwrap_err())[0]["field"], "age");
-    }
-
-    #[test]
-    fn a_doubled_field_is_refused() {
-        assert_eq!(
-            errors(&json(br#"{"name": "a", "name": "b"}"#).unwrap_err())[0]["code"],
-            "duplicate"
-        );
-        assert_eq!(errors(&form(b"name=a&name=b").unwrap_err())[0]["code"], "duplicate");
-    }
-
-    #[test]
-    fn what_is_not_json_is_malformed() {
-        for text in [
-            "",
-            "{",
-            "{\"name\": \"a\"} x",
-            "nul",
-            "{\"name\": \"\\ud800\"}",
-            "{\"name\": \"a\nb\"}",
-        ] {
-            assert_eq!(
-                json(text.as_bytes()).unwrap_err().status(),
-                StatusCode::BAD_REQUEST,
-                "{text:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_not_json_is_malformed_in_a_field_that_nobody_reads_too() {
-        for value in ["\"\\ud800\"", "1e999", "01", "\"a\nb\""] {
-            let text = format!("{{\"name\": \"a\", \"x\": {value}}}");
-            assert_eq!(
-                json(text.as_bytes()).unwrap_err().status(),
-                StatusCode::BAD_REQUEST,
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn deep_json_is_malformed_and_does_not_overflow_the_stack() {
-        let deep = format!(
-            "{{\"name\": \"a\", \"x\": {}1{}}}",
-            "[".repeat(30_000),
-            "]".repeat(30_000)
-        );
-        assert_eq!(json(deep.as_bytes()).unwrap_err().status(), StatusCode::BAD_REQUEST);
-    }
-
-    #[test]
-    fn a_body_that_is_no_object_is_refused_even_if_its_items_would_fit() {
-        for text in ["[\"a\", 1]", "\"a\"", "1", "null"] {
-            assert_eq!(
-                json(text.as_bytes()).unwrap_err().status(),
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "{text:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn bytes_that_are_not_utf_8_are_refused_rather_than_replaced() {
-        for problem in [json(b"{\"name\": \"\xff\"}"), form(b"name=%FF"), form(b"name=\xff")] {
-            assert_eq!(problem.unwrap_err().code(), "not_utf8");
-        }
-        assert_eq!(form("name=%C3%A9%zz%".as_bytes()).unwrap().name, "é%zz%");
-    }
-
-    #[test]
-    fn the_content_type_decides_how_a_body_is_read() {
-        assert_eq!(encoding("application/json"), Some(Encoding::Json));
-        assert_eq!(encoding("Application/JSON; charset=UTF-8"), Some(Encoding::Json));
-        assert_eq!(encoding("application/x-www-form-urlencoded"), Some(Encoding::Form));
-        for refused in [
-            "text/plain",
-            "application/json; charset=utf-16",
-            "multipart/form-data; boundary=x",
-            "",
-        ] {
-            assert_eq!(encoding(refused), None, "{refused:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_body_over_the_limit_is_refused_and_one_at_it_is_read() {
-        assert_eq!(
-            read_body(Body::from(vec![b' '; MAX_BODY_BYTES])).await.unwrap().len(),
-            MAX_BODY_BYTES
-        );
-        let refused = read_body(Body::from(vec![b' '; MAX_BODY_BYTES + 1])).await.unwrap_err();
-        assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
-        let refused = read_body(Body::from(vec![b' '; MAX_DRAINED_BYTES + 1]))
-            .await
-            .unwrap_err();
-        assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    }
-}
+mod tests;

@@ -5,47 +5,38 @@ use axum::{Json, extract::State, http::HeaderMap};
 
 use super::{
     openapi::{SESSIONS, answers, for_anyone, named, refuses},
-    wire::{MessageResponse, RefreshRequest, said},
+    wire::{DoneResponse, RefreshRequest, done},
 };
 use crate::{
     auth::{self, Auth, Credential},
-    token::RefreshToken,
     web::{
-        AppState,
-        caller::Caller,
-        cookies::SessionCookies,
-        identity::{bearer, is_over},
-        payload::OptionalPayload,
-        problem::Problem,
+        AppState, caller::Caller, cookies::SessionCookies, identity::bearer, payload::OptionalPayload, problem::Problem,
     },
 };
 
 pub(super) fn route() -> ApiMethodRouter<AppState> {
-    post_with(logout, |docs| {
+    post_with(log_out, |docs| {
         docs.with(named("logout", SESSIONS, "Sign out"))
             .description("Ends the session named by the `refresh_token` field, a Bearer header with either token, or the cookies, in this order, and clears the cookies.")
             .with(for_anyone)
-            .with(answers::<200, Json<MessageResponse>>("The session has ended."))
+            .with(answers::<200, Json<DoneResponse>>("The session has ended."))
             .with(refuses([auth::Error::NotAuthenticated, auth::Error::RefreshTokenInvalid, auth::Error::TokenExpired]))
     })
 }
 
-async fn logout(
+async fn log_out(
     State(auth): State<Auth>,
     Caller(client): Caller,
     cookies: SessionCookies,
     headers: HeaderMap,
     OptionalPayload(request): OptionalPayload<RefreshRequest>,
-) -> Result<Json<MessageResponse>, Problem> {
+) -> Result<Json<DoneResponse>, Problem> {
     let by_cookie = (cookies.refresh(), cookies.access());
     let credential = credential(request.refresh_token.as_deref(), bearer(&headers)?, &by_cookie)?;
     let ended = auth.log_out(credential, &client).await;
-    // What names no session any more is cleared as well; while the database is away, the session lives and so do they.
-    if ended.as_ref().map_or_else(is_over, |()| true) {
-        cookies.clear();
-    }
-    ended?;
-    Ok(said("logged out"))
+    ended.inspect_err(|error| cookies.clear_if_over(error))?;
+    cookies.clear();
+    Ok(done("logged out"))
 }
 
 /// What names the session to end.
@@ -54,13 +45,9 @@ fn credential<'a>(
     bearer: Option<&'a str>,
     (refresh, access): &'a (Option<String>, Option<String>),
 ) -> Result<Credential<'a>, auth::Error> {
-    let by_bearer = bearer.map(|token| match RefreshToken::parse(token) {
-        Some(_) => Credential::Refresh(token),
-        None => Credential::Access(token),
-    });
     field
         .map(Credential::Refresh)
-        .or(by_bearer)
+        .or(bearer.map(Credential::of_bearer))
         .or(refresh.as_deref().map(Credential::Refresh))
         .or(access.as_deref().map(Credential::Access))
         .ok_or(auth::Error::NotAuthenticated)

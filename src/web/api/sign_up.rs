@@ -4,16 +4,17 @@ use aide::axum::routing::{ApiMethodRouter, post_with};
 use axum::extract::State;
 
 use super::{
+    listing::Created,
     openapi::{ACCOUNTS, answers, for_anyone, named, refuses},
-    wire::{Created, RegisterRequest, RegisterResponse},
+    wire::{RegisterRequest, RegisterResponse},
 };
 use crate::{
-    auth::{self, Auth, FieldError, SignUp, SignedUp},
+    auth::{self, Auth, FieldError, SignedUp},
     web::{AppState, caller::Caller, payload::Payload, problem::Problem},
 };
 
 pub(super) fn route() -> ApiMethodRouter<AppState> {
-    post_with(register, |docs| {
+    post_with(sign_up, |docs| {
         docs.with(named("register", ACCOUNTS, "Make an account"))
             .description("Mails a link that verifies the address. The new account can sign in at once, unless the server wants a verified address first.")
             .with(for_anyone)
@@ -27,18 +28,12 @@ pub(super) fn route() -> ApiMethodRouter<AppState> {
     })
 }
 
-async fn register(
+async fn sign_up(
     State(auth): State<Auth>,
     Caller(client): Caller,
     Payload(request): Payload<RegisterRequest>,
 ) -> Result<Created<RegisterResponse>, Problem> {
-    let sign_up = SignUp {
-        email: request.email,
-        username: request.username,
-        name: request.name,
-        password: request.password.0,
-    };
-    let user = match auth.sign_up(sign_up, &client).await? {
+    let user = match auth.sign_up(request.into(), &client).await? {
         SignedUp::Created(user) => Some(user.into()),
         SignedUp::Private => None,
     };

@@ -1,0 +1,28 @@
+//! Files and directories that only their owner can read.
+//!
+//! The database, the sealing key and the letters of the built-in mailbox lie beside whatever else runs on the machine. The
+//! mode is given when a file is made, since one narrowed afterwards was open to everybody for a moment. What is there
+//! already keeps its mode: its owner may have widened it on purpose. Where there are no modes, the directory's own rights
+//! decide.
+
+use std::{
+    fs::{DirBuilder, OpenOptions},
+    io,
+    path::Path,
+};
+
+/// Options under which a file is made with mode 0600.
+pub(crate) fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Makes a directory and those above it, with mode 0700, unless they are there.
+pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(path)
+}

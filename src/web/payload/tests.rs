@@ -1,0 +1,155 @@
+use axum::http::{HeaderValue, StatusCode};
+
+use super::*;
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Sample {
+    name: String,
+    age: Option<u32>,
+}
+
+fn json(text: &[u8]) -> Result<Sample, Problem> {
+    read_json(text)
+}
+
+fn form(text: &[u8]) -> Result<Sample, Problem> {
+    read_form(text)
+}
+
+fn errors(problem: &Problem) -> serde_json::Value {
+    assert_eq!(problem.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    serde_json::to_value(problem.document(None)).unwrap()["errors"].clone()
+}
+
+fn encoding(content_type: &'static str) -> Option<Encoding> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    Encoding::of(&headers)
+}
+
+#[test]
+fn unknown_fields_are_ignored() {
+    let sample = Sample {
+        name: "a".to_owned(),
+        age: None,
+    };
+    assert_eq!(json(br#"{"name": "a", "roles": ["admin"]}"#).unwrap(), sample);
+    assert_eq!(form(b"name=a&roles=admin").unwrap(), sample);
+}
+
+#[test]
+fn a_missing_field_is_named() {
+    let expected = serde_json::json!([{"field": "name", "code": "required", "message": "This field is required"}]);
+    assert_eq!(errors(&json(b"{}").unwrap_err()), expected);
+    assert_eq!(errors(&form(b"").unwrap_err()), expected);
+}
+
+#[test]
+fn a_field_of_the_wrong_type_is_named_and_its_value_is_not_repeated() {
+    let errors = errors(&json(br#"{"name": 123456}"#).unwrap_err());
+    assert_eq!(errors[0]["field"], "name");
+    assert_eq!(errors[0]["code"], "wrong_type");
+    assert_eq!(errors[0]["message"], "Must be a string");
+}
+
+#[test]
+fn a_number_that_is_none_is_a_wrong_type_in_a_form_too() {
+    assert_eq!(errors(&form(b"name=a&age=x").unwrap_err())[0]["field"], "age");
+}
+
+#[test]
+fn a_doubled_field_is_refused() {
+    assert_eq!(
+        errors(&json(br#"{"name": "a", "name": "b"}"#).unwrap_err())[0]["code"],
+        "duplicate"
+    );
+    assert_eq!(errors(&form(b"name=a&name=b").unwrap_err())[0]["code"], "duplicate");
+}
+
+#[test]
+fn what_is_not_json_is_malformed() {
+    for text in [
+        "",
+        "{",
+        "{\"name\": \"a\"} x",
+        "nul",
+        "{\"name\": \"\\ud800\"}",
+        "{\"name\": \"a\nb\"}",
+    ] {
+        assert_eq!(
+            json(text.as_bytes()).unwrap_err().status(),
+            StatusCode::BAD_REQUEST,
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_not_json_is_malformed_in_a_field_that_nobody_reads_too() {
+    for value in ["\"\\ud800\"", "1e999", "01", "\"a\nb\""] {
+        let text = format!("{{\"name\": \"a\", \"x\": {value}}}");
+        assert_eq!(
+            json(text.as_bytes()).unwrap_err().status(),
+            StatusCode::BAD_REQUEST,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn deep_json_is_malformed_and_does_not_overflow_the_stack() {
+    let deep = format!(
+        "{{\"name\": \"a\", \"x\": {}1{}}}",
+        "[".repeat(30_000),
+        "]".repeat(30_000)
+    );
+    assert_eq!(json(deep.as_bytes()).unwrap_err().status(), StatusCode::BAD_REQUEST);
+}
+
+#[test]
+fn a_body_that_is_no_object_is_refused_even_if_its_items_would_fit() {
+    for text in ["[\"a\", 1]", "\"a\"", "1", "null"] {
+        assert_eq!(
+            json(text.as_bytes()).unwrap_err().status(),
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_are_refused_rather_than_replaced() {
+    for problem in [json(b"{\"name\": \"\xff\"}"), form(b"name=%FF"), form(b"name=\xff")] {
+        assert_eq!(problem.unwrap_err().code(), "not_utf8");
+    }
+    assert_eq!(form("name=%C3%A9%zz%".as_bytes()).unwrap().name, "é%zz%");
+}
+
+#[test]
+fn the_content_type_decides_how_a_body_is_read() {
+    assert_eq!(encoding("application/json"), Some(Encoding::Json));
+    assert_eq!(encoding("Application/JSON; charset=UTF-8"), Some(Encoding::Json));
+    assert_eq!(encoding("application/x-www-form-urlencoded"), Some(Encoding::Form));
+    for refused in [
+        "text/plain",
+        "application/json; charset=utf-16",
+        "multipart/form-data; boundary=x",
+        "",
+    ] {
+        assert_eq!(encoding(refused), None, "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_and_one_at_it_is_read() {
+    assert_eq!(
+        read_body(Body::from(vec![b' '; MAX_BODY_BYTES])).await.unwrap().len(),
+        MAX_BODY_BYTES
+    );
+    let refused = read_body(Body::from(vec![b' '; MAX_BODY_BYTES + 1])).await.unwrap_err();
+    assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let refused = read_body(Body::from(vec![b' '; MAX_DRAINED_BYTES + 1]))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
