@@ -1,8 +1,7 @@
 //! What both `main` and the tests start.
 //!
-//! [`Services`](crate::app::Services) is the house without a street: the store and the operations, enough for a command
-//! beside a running server. [`App`](crate::app::App) adds the listener, the mail worker and the housekeeping, and stops
-//! them in order.
+//! [`Services`] is the house without a street: the store and the operations, enough for a command beside a running
+//! server. [`App`] adds the listener, the mail worker and the housekeeping, and stops them in order.
 
 use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread, time::Duration};
 

@@ -1,5 +1,5 @@
-//! The domain: what a sign-in server does, one method of [`Auth`](crate::auth::Auth) per operation, each in a file named
-//! by its verb. Two files hold several: `keys`, the life of the signing keys, and `sweep`, what time alone asks for.
+//! The domain: what a sign-in server does, one method of [`Auth`] per operation, each in a file named by its verb. Two
+//! files hold several: `keys`, the life of the signing keys, and `sweep`, what time alone asks for.
 //!
 //! The other files are what operations share: the things they take and give (`fields`, `page`, `roles`, `types`,
 //! `error`), what they need to know (`accounts`, `newcomer`, `links`, `last_admin`), and what they write beside their
