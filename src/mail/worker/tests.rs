@@ -300,6 +300,10 @@ async fn only_the_last_wish_for_a_new_address_is_granted() {
 fn what_has_lost_its_point_is_told_from_the_users_row() {
     let now = Timestamp::from_unix_seconds(1_700_000_000);
     let told = || Circumstances::by_admin(now);
+    let wish = || Message::VerifyNewEmail {
+        asked: told(),
+        taken: false,
+    };
     let fresh = user_row(now);
     let verified = UserRow {
         email_verified_at: Some(now),
@@ -331,33 +335,9 @@ fn what_has_lost_its_point_is_told_from_the_users_row() {
             &disabled,
             Some(Reason::AccountDisabled),
         ),
-        (
-            Message::VerifyNewEmail {
-                asked: told(),
-                taken: false,
-            },
-            other,
-            &verified,
-            None,
-        ),
-        (
-            Message::VerifyNewEmail {
-                asked: told(),
-                taken: false,
-            },
-            own,
-            &verified,
-            Some(Reason::AlreadyVerified),
-        ),
-        (
-            Message::VerifyNewEmail {
-                asked: told(),
-                taken: false,
-            },
-            other,
-            &disabled,
-            Some(Reason::AccountDisabled),
-        ),
+        (wish(), other, &verified, None),
+        (wish(), own, &verified, Some(Reason::AlreadyVerified)),
+        (wish(), other, &disabled, Some(Reason::AccountDisabled)),
         (Message::ResetPassword(told()), own, &fresh, None),
         (
             Message::ResetPassword(told()),
