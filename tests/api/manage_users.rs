@@ -5,6 +5,7 @@ use vestibule::{auth, id::UserId};
 use crate::support::{Actor, NEW_PASSWORD, PASSWORD, Place, both_engines, jwt_claims};
 
 both_engines![
+    a_user_has_no_more_roles_than_a_token_can_name,
     admins_and_the_user_read_a_user,
     a_role_holds_at_once_and_is_gone_at_once,
     disabling_holds_at_once,
@@ -312,4 +313,20 @@ async fn nobody_else_manages_users(place: Place) {
             .expect_problem(401, "not_authenticated");
     }
     assert_eq!(server.snapshot().await, before);
+}
+
+async fn a_user_has_no_more_roles_than_a_token_can_name(place: Place) {
+    let server = place.start().await;
+    let admin = server.admin("admin@example.com").await;
+    let ann = server.user("ann@example.com").await;
+    let roles = |count: usize| -> Vec<String> { (0..count).map(|number| format!("{number:0>32}")).collect() };
+    let path = format!("/api/users/{}", ann.user_id);
+    admin
+        .patch(&path)
+        .json(json!({"roles": roles(32)}))
+        .await
+        .expect_success();
+    server.log_in("ann@example.com").await;
+    let refused = admin.patch(&path).json(json!({"roles": roles(33)})).await;
+    assert_eq!(refused.expect_invalid_field("roles"), "too_many_roles");
 }
