@@ -30,15 +30,26 @@ const RETIRE_SLACK: Duration = Duration::from_mins(5);
 /// The least time between two looks at the database for unknown keys, since strangers can name any key they like.
 const RELOAD_PAUSE: Duration = Duration::from_secs(10);
 
-/// When keys were last looked for because of an unknown one.
-#[derive(Debug, Default)]
-pub(super) struct Reload(Mutex<Option<Timestamp>>);
+/// How old what is known of the keys may be when a token is signed. Housekeeping looks more often; but a machine that was
+/// asleep must not wake up and sign with a key that has been retired since.
+const MAX_STALENESS: Duration = Duration::from_mins(1);
 
-impl Reload {
-    /// Whether it is time to look again; if so, this counts as having looked.
-    fn is_due(&self, now: Timestamp) -> bool {
+/// When the keys were last looked at, and when because of an unknown one.
+#[derive(Debug, Default)]
+pub(super) struct Reload {
+    looked: LastTime,
+    for_unknown: LastTime,
+}
+
+/// When something was last done.
+#[derive(Debug, Default)]
+struct LastTime(Mutex<Option<Timestamp>>);
+
+impl LastTime {
+    /// Whether it is time to do it again; if so, this counts as having done it.
+    fn is_due(&self, every: Duration, now: Timestamp) -> bool {
         let mut last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let due = last.is_none_or(|last| now.since(last) >= RELOAD_PAUSE || last > now);
+        let due = last.is_none_or(|last| now.since(last) >= every || last > now);
         if due {
             *last = Some(now);
         }
@@ -170,12 +181,24 @@ impl Auth {
 
     /// Looks for keys that another process may have made; says whether it looked.
     pub(super) async fn reload_for_unknown_key(&self) -> Result<bool, Error> {
-        if self.parts.algorithm == Algorithm::Hs256 || !self.reload.is_due(self.now()) {
+        if self.parts.algorithm == Algorithm::Hs256 || !self.reload.for_unknown.is_due(RELOAD_PAUSE, self.now()) {
             return Ok(false);
         }
-        let rows = self.store().list_signing_keys().await?;
-        self.use_keys(rows).map_err(Error::internal)?;
+        self.read_keys().await?;
         Ok(true)
+    }
+
+    /// Makes sure that the key which is about to sign still may.
+    pub(super) async fn know_the_keys(&self) -> Result<(), Error> {
+        if self.parts.algorithm != Algorithm::Hs256 && self.reload.looked.is_due(MAX_STALENESS, self.now()) {
+            self.read_keys().await?;
+        }
+        Ok(())
+    }
+
+    async fn read_keys(&self) -> Result<(), Error> {
+        let rows = self.store().list_signing_keys().await?;
+        self.use_keys(rows).map_err(Error::internal)
     }
 
     fn is_current(&self, row: &SigningKeyRow) -> bool {
@@ -273,11 +296,14 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_looked_for_at_a_bounded_rate() {
-        let reload = Reload::default();
+        let looked = LastTime::default();
         let at = |seconds: i64| Timestamp::from_unix_seconds(1_000_000 + seconds);
-        assert!(reload.is_due(at(0)));
-        assert!(!reload.is_due(at(9)));
-        assert!(reload.is_due(at(10)));
-        assert!(reload.is_due(at(-100)), "a clock set back must not stop it");
+        assert!(looked.is_due(RELOAD_PAUSE, at(0)));
+        assert!(!looked.is_due(RELOAD_PAUSE, at(9)));
+        assert!(looked.is_due(RELOAD_PAUSE, at(10)));
+        assert!(
+            looked.is_due(RELOAD_PAUSE, at(-100)),
+            "a clock set back must not stop it"
+        );
     }
 }

@@ -70,6 +70,7 @@ impl Auth {
             return self.refuse(error, Some(&account), client).await;
         }
         let hash = self.up_to_date_hash(&account, verdict, attempt.password).await?;
+        self.know_the_keys().await?;
         let now = self.now();
         let session = self.new_session(&account, attempt.remember, client, now);
         let mut tx = self.store().begin().await?;

@@ -35,6 +35,7 @@ impl Auth {
     /// Exchanges a refresh token for its successor and a fresh access token, and keeps the session alive.
     pub async fn refresh(&self, presented: &str, client: &Client) -> Result<SignedIn, Error> {
         let presented = RefreshToken::parse(presented).ok_or(Error::RefreshTokenInvalid)?;
+        self.know_the_keys().await?;
         let now = self.now();
         let found = self.find_presented(&presented, now).await?;
         if found.token.used_at.is_some() {

@@ -145,12 +145,12 @@ async fn no_valid_token_is_refused_while_keys_rotate_under_two_servers(place: Pl
     const WORKERS: usize = 3;
     let servers = [place.start().await, place.start().await];
     let stop = Arc::new(AtomicBool::new(false));
-    let done = Arc::new(AtomicUsize::new(0));
+    let rounds: [Arc<AtomicUsize>; WORKERS] = std::array::from_fn(|_| Arc::default());
     let mut workers = tokio::task::JoinSet::new();
-    for number in 0..WORKERS {
+    for (number, rounds) in rounds.iter().enumerate() {
         let client = servers[0].user(&format!("user{number}@example.com")).await;
         let doors = servers.iter().map(Server::anonymous).collect();
-        workers.spawn(work(client, doors, stop.clone(), done.clone()));
+        workers.spawn(work(client, doors, stop.clone(), rounds.clone()));
     }
     let first = published(&servers[0]).await;
     for minute in 0..80 {
@@ -159,9 +159,14 @@ async fn no_valid_token_is_refused_while_keys_rotate_under_two_servers(place: Pl
         }
         servers[0].advance(MINUTE);
         // Every worker has gone round with this minute's clock before the next, so that no token is older than two.
-        let goal = done.load(Ordering::SeqCst) + 2 * WORKERS;
-        while done.load(Ordering::SeqCst) < goal && workers.try_join_next().is_none() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+        for rounds in &rounds {
+            let goal = rounds.load(Ordering::SeqCst) + 2;
+            while rounds.load(Ordering::SeqCst) < goal {
+                if let Some(ended) = workers.try_join_next() {
+                    ended.expect("no token was refused");
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
         }
     }
     stop.store(true, Ordering::SeqCst);
