@@ -20,7 +20,7 @@ use axum::{
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{Site, headers, origin, problem::Problem};
+use super::{Site, headers, identity, origin, problem::Problem};
 
 /// The response header that names the request. None is accepted from outside: a caller could make its lines look like
 /// another's.
@@ -40,7 +40,9 @@ async fn answer(site: &Site, request: Request, next: Next, id: &str) -> Response
     // The route's template: a path can hold an id, and a query a link token.
     let route = request.extensions().get::<MatchedPath>().cloned();
 
-    let mut response = match origin::check(site, &method, request.headers()) {
+    let admitted =
+        origin::check(site, &method, request.headers()).and_then(|()| identity::one_authorization(request.headers()));
+    let mut response = match admitted {
         Ok(()) => run(request, next).await,
         Err(problem) => problem.into_response(),
     };

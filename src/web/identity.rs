@@ -110,6 +110,17 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, auth::Error> {
     }
 }
 
+/// Refuses a request that says twice, and differently, who sends it: a proxy in front may have believed the other one.
+pub(super) fn one_authorization(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let first = values.next();
+    if values.all(|value| Some(value) == first) {
+        return Ok(());
+    }
+    let detail = "Send one Authorization header";
+    Err(Problem::malformed("ambiguous_authorization", detail))
+}
+
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
@@ -127,6 +138,18 @@ mod tests {
         for value in ["Bearer abc", "bearer abc", "BEARER  abc "] {
             assert_eq!(bearer_of(value.as_bytes()).unwrap().as_deref(), Some("abc"), "{value}");
         }
+    }
+
+    #[test]
+    fn two_different_authorizations_are_refused() {
+        let mut headers = HeaderMap::new();
+        assert!(one_authorization(&headers).is_ok());
+        for _ in 0..2 {
+            headers.append(header::AUTHORIZATION, HeaderValue::from_static("Bearer a"));
+            assert!(one_authorization(&headers).is_ok());
+        }
+        headers.append(header::AUTHORIZATION, HeaderValue::from_static("Basic Og=="));
+        assert!(one_authorization(&headers).is_err());
     }
 
     #[test]

@@ -219,6 +219,7 @@ impl Problem {
         match (self.status, self.code) {
             (StatusCode::SERVICE_UNAVAILABLE, _) => "temporarily_unavailable",
             (status, _) if status.is_server_error() => "server_error",
+            (_, "unsupported_grant_type") => "unsupported_grant_type",
             (StatusCode::UNAUTHORIZED, _) | (_, "inactive_user" | "email_not_verified") => "invalid_grant",
             _ => "invalid_request",
         }
@@ -280,7 +281,7 @@ impl OperationOutput for Problem {
 
 /// Why a request was refused (RFC 9457).
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Problem")]
+#[schemars(rename = "Problem", example = example())]
 pub(crate) struct ProblemDocument {
     /// Always `about:blank`; compare `code`.
     #[serde(rename = "type")]
@@ -306,6 +307,11 @@ pub(crate) struct ProblemDocument {
     /// Only at token endpoints: `detail` again, by RFC 6749's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     error_description: Option<Cow<'static, str>>,
+}
+
+fn example() -> ProblemDocument {
+    let field = FieldProblem::new("email", "required", "This field is required");
+    Problem::fields(vec![field]).document(None)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What a reverse proxy asks before it lets a request through.
 
+use serde_json::json;
+
 use crate::support::{Actor, DAY, MINUTE, Place, both_engines};
 
 both_engines![
@@ -8,6 +10,7 @@ both_engines![
     an_expired_access_cookie_is_no_obstacle_and_nothing_is_exchanged,
     an_ended_session_is_not_let_through,
     whom_it_lets_through_is_told_to_the_proxy,
+    an_address_is_asserted_once_it_is_verified,
 ];
 
 const FORWARD: &str = "/api/auth/forward";
@@ -79,4 +82,20 @@ async fn whom_it_lets_through_is_told_to_the_proxy(place: Place) {
     let reply = ann.get(FORWARD).await.expect_success();
     let told: Vec<&str> = reply.headers.values().filter_map(|value| value.to_str().ok()).collect();
     assert!(told.contains(&ann.user_id.as_str()), "{:?}", reply.headers);
+}
+
+async fn an_address_is_asserted_once_it_is_verified(place: Place) {
+    let server = place.start().await;
+    let ann = server.user("ann@example.com").await;
+    let reply = ann.get(FORWARD).await.expect_success();
+    assert_eq!(reply.header("remote-email"), Some(""));
+    let body = json!({"token": server.verification_link("ann@example.com").await});
+    server
+        .anonymous()
+        .post("/api/auth/verify-email")
+        .json(body)
+        .await
+        .expect_success();
+    let reply = ann.get(FORWARD).await.expect_success();
+    assert_eq!(reply.header("remote-email"), Some("ann@example.com"));
 }

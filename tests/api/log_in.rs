@@ -13,6 +13,7 @@ both_engines![
     a_session_that_is_not_remembered_ends_after_twelve_hours,
     each_log_in_is_a_session_of_its_own,
     a_log_in_without_credentials_names_the_fields,
+    another_grant_is_not_supported,
 ];
 
 const LOG_IN: &str = "/api/auth/login";
@@ -193,4 +194,27 @@ async fn a_log_in_without_credentials_names_the_fields(place: Place) {
         assert_ne!(problem["errors"], Value::Null, "{problem}");
         assert_eq!(problem["error"], "invalid_request", "RFC 6749 section 5.2");
     }
+}
+
+async fn another_grant_is_not_supported(place: Place) {
+    let server = place.start().await;
+    server.sign_up("ann@example.com").await;
+    let anonymous = server.anonymous();
+    for path in [LOG_IN, "/token", "/auth/login", "/login"] {
+        let fields = [("grant_type", "refresh_token"), ("refresh_token", "x")];
+        let reply = anonymous.post(path).form(&fields).await;
+        let problem = reply.expect_problem(400, "unsupported_grant_type");
+        assert_eq!(problem["error"], "unsupported_grant_type");
+        for grant in ["password", ""] {
+            let fields = [
+                ("grant_type", grant),
+                ("username", "ann@example.com"),
+                ("password", PASSWORD),
+            ];
+            anonymous.post(path).form(&fields).await.expect(200);
+        }
+    }
+    let reply = anonymous.post(LOG_IN).json(json!({})).await;
+    reply.expect_invalid_field("username");
+    reply.expect_invalid_field("password");
 }

@@ -9,6 +9,7 @@ both_engines![
     the_template_path_logs_out_too,
     logging_out_without_credentials_still_clears_the_cookies,
     one_device_logs_out_and_the_others_stay,
+    a_dead_refresh_cookie_does_not_keep_the_session_alive,
 ];
 
 const LOG_OUT: &str = "/api/auth/logout";
@@ -95,4 +96,24 @@ async fn one_device_logs_out_and_the_others_stay(place: Place) {
     phone.post(LOG_OUT).await.expect(200);
     laptop.refresh().await;
     assert!(laptop.is_signed_in().await);
+}
+
+async fn a_dead_refresh_cookie_does_not_keep_the_session_alive(place: Place) {
+    let server = place.start().await;
+    let browser = server.user_with_browser("ann@example.com").await;
+    let access = browser.jar.get("access_token").expect("a cookie");
+    let cookies = format!("refresh_token=dead; access_token={access}");
+    let reply = server
+        .browser()
+        .post(LOG_OUT)
+        .header("cookie", &cookies)
+        .await
+        .expect(200);
+    for name in ["access_token", "refresh_token"] {
+        assert!(reply.cookie(name).is_removal());
+    }
+    assert_eq!(server.count("SELECT COUNT(*) FROM sessions").await, 0);
+    let reply = server.browser().post(LOG_OUT).header("cookie", &cookies).await;
+    reply.expect_any_problem(401);
+    assert!(reply.cookie("access_token").is_removal());
 }

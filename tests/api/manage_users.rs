@@ -11,6 +11,7 @@ both_engines![
     disabling_holds_at_once,
     an_admin_changes_names_but_never_passwords,
     roles_must_be_names,
+    null_clears_neither_roles_nor_activity,
     roles_granted_at_once_are_all_kept,
     an_admin_deletes_a_user,
     an_admin_logs_a_user_out_everywhere,
@@ -132,6 +133,18 @@ async fn an_admin_changes_names_but_never_passwords(place: Place) {
         .json(json!({"username": "ANN"}))
         .await;
     taken.expect_problem(409, "username_taken");
+}
+
+async fn null_clears_neither_roles_nor_activity(place: Place) {
+    let server = place.start().await;
+    let admin = server.admin("admin@example.com").await;
+    let before = server.snapshot().await;
+    for (field, message) in [("roles", "Must be a list"), ("is_active", "Must be a boolean")] {
+        let reply = admin.patch(&path(&admin.user_id)).json(json!({field: null})).await;
+        assert_eq!(reply.expect_invalid_field(field), "wrong_type");
+        assert_eq!(reply.json()["errors"][0]["message"], message);
+    }
+    assert_eq!(server.snapshot().await, before);
 }
 
 async fn roles_must_be_names(place: Place) {

@@ -12,6 +12,7 @@ one_engine![
     every_described_route_is_served,
     every_operation_tells_its_answers_and_problems,
     every_example_fits_its_schema,
+    every_answer_of_success_has_an_example,
     authorize_works_by_the_password_flow,
     protected_operations_say_so,
     references_lead_somewhere,
@@ -256,6 +257,36 @@ async fn every_example_fits_its_schema(place: Place) {
     assert!(seen > 100, "only {seen} examples");
 }
 
+async fn every_answer_of_success_has_an_example(place: Place) {
+    let server = place.start().await;
+    let document = document(&server).await;
+    let example = |method: &str, path: &str, status: &str| {
+        let answer = &document["paths"][path][method]["responses"][status];
+        answer["content"]["application/json"]["example"].clone()
+    };
+    for (method, path, operation) in operations(&document) {
+        for (status, answer) in operation["responses"].as_object().unwrap() {
+            let media = &answer["content"]["application/json"];
+            if status.starts_with('2') && media["schema"].is_object() {
+                assert!(!example(&method, &path, status).is_null(), "{method} {path} {status}");
+            }
+        }
+    }
+    let page = example("get", "/api/users", "200");
+    assert_eq!(page["items"][0], example("get", "/api/auth/me", "200"));
+    assert_eq!(example("get", "/users/", "200")[0], page["items"][0]);
+    assert_eq!(example("post", "/token", "200")["expires_in"], 900);
+    assert!(document["components"]["schemas"]["Problem"]["examples"][0]["code"].is_string());
+    let report = &document["paths"]["/api/csp-report"]["post"]["requestBody"]["content"]["application/csp-report"];
+    let report = example_of(&document, report).expect("an example of a report");
+    let body = report.to_string();
+    let sent = server
+        .anonymous()
+        .post("/api/csp-report")
+        .body("application/csp-report", body);
+    sent.await.expect(204);
+}
+
 /// The examples that stand in a schema, a media type or a parameter.
 fn examples_in<'a>(document: &'a Value, of: &'a Value) -> Vec<&'a Value> {
     let mut examples: Vec<&Value> = of.get("example").into_iter().collect();
@@ -411,6 +442,8 @@ async fn authorize_works_by_the_password_flow(place: Place) {
         .header("x-requested-with", "XMLHttpRequest")
         .await;
     assert_eq!(token.expect(200).json()["token_type"], "bearer");
+    // The dialog shows them in the order of their names.
+    assert_eq!(schemes.keys().min().map(String::as_str), Some("OAuth2PasswordBearer"));
     assert!(
         schemes
             .values()

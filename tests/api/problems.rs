@@ -12,6 +12,9 @@ both_engines![
     a_path_that_is_not_there_is_a_problem_too,
     a_method_that_is_not_there_names_those_that_are,
     another_content_type_is_not_supported,
+    a_compressed_body_is_not_supported,
+    a_body_that_is_no_object_is_told_so_in_the_words_of_json,
+    two_authorizations_are_refused,
     paths_answer_with_and_without_a_trailing_slash,
     every_answer_has_a_request_id,
 ];
@@ -169,4 +172,34 @@ async fn every_answer_has_a_request_id(place: Place) {
         .header("x-request-id", "x\" y=z")
         .await;
     assert_ne!(reply.header("x-request-id"), Some("x\" y=z"));
+}
+
+async fn a_compressed_body_is_not_supported(place: Place) {
+    let server = place.start().await;
+    let body = json!({"email": "ann@example.com"});
+    for path in ["/api/auth/forgot-password", "/api/auth/login", "/api/auth/refresh"] {
+        let request = server.anonymous().post(path).json(&body);
+        let reply = request.header("content-encoding", "gzip").await;
+        reply.expect_problem(415, "unsupported_content_encoding");
+    }
+    let request = server.anonymous().post("/api/auth/forgot-password").json(&body);
+    request.header("content-encoding", "identity").await.expect(200);
+}
+
+async fn a_body_that_is_no_object_is_told_so_in_the_words_of_json(place: Place) {
+    let server = place.start().await;
+    for path in ["/api/auth/register", "/token", "/api/auth/refresh"] {
+        for body in ["null", "\"x\"", "1", "[]"] {
+            let reply = server.anonymous().post(path).body("application/json", body).await;
+            let problem = reply.expect_any_problem(422);
+            assert_eq!(problem["errors"][0]["message"], "The body must be a JSON object");
+        }
+    }
+}
+
+async fn two_authorizations_are_refused(place: Place) {
+    let server = place.start().await;
+    let ann = server.user("ann@example.com").await;
+    let reply = ann.get("/users/me").header("authorization", "Basic Og==").await;
+    reply.expect_problem(400, "ambiguous_authorization");
 }

@@ -1,5 +1,7 @@
 //! `POST /api/csp-report`
 
+use std::borrow::Cow;
+
 use aide::{
     OperationInput,
     axum::routing::{ApiMethodRouter, post_with},
@@ -11,7 +13,8 @@ use axum::{
     http::header,
     response::NoContent,
 };
-use serde_json::Value;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
 use url::Url;
 
 use super::openapi::{SERVICES, answers, for_anyone, named};
@@ -69,7 +72,7 @@ impl<S: Sync> FromRequest<S> for Report {
             .unwrap_or_default()
             .trim();
         let is_known = MEDIA_TYPES.iter().any(|known| known.eq_ignore_ascii_case(essence));
-        let body = read_body(request.into_body()).await?;
+        let body = read_body(request).await?;
         if !is_known {
             return Err(Problem::unsupported_media_type("application/csp-report"));
         }
@@ -82,7 +85,57 @@ impl<S: Sync> FromRequest<S> for Report {
 
 impl OperationInput for Report {
     fn operation_input(context: &mut GenContext, operation: &mut Operation) {
-        describe_body::<Value>(context, operation, &MEDIA_TYPES, true);
+        describe_body::<ReportSchema>(context, operation, &MEDIA_TYPES, true);
+    }
+}
+
+/// The two forms of a report, as far as they are read.
+struct ReportSchema;
+
+impl JsonSchema for ReportSchema {
+    fn schema_name() -> Cow<'static, str> {
+        "CspReport".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let text = json!({"type": "string"});
+        let by_uri = json!({"effective-directive": text, "blocked-uri": text, "document-uri": text});
+        let by_endpoint = json!({"effectiveDirective": text, "blockedURL": text, "documentURL": text});
+        let body = json!({"type": "object", "properties": by_endpoint, "additionalProperties": true});
+        json_schema!({
+            "description": "A violation as `report-uri` has it, or several as the Reporting API has them. \
+                            Other members are ignored.",
+            "anyOf": [
+                {
+                    "type": "object",
+                    "properties": {
+                        "csp-report": {"type": "object", "properties": by_uri, "additionalProperties": true},
+                    },
+                    "required": ["csp-report"],
+                },
+                {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {"type": text, "body": body},
+                        "required": ["body"],
+                        "additionalProperties": true,
+                    },
+                },
+            ],
+            "examples": [
+                {"csp-report": {
+                    "effective-directive": "script-src-elem",
+                    "blocked-uri": "https://evil.example/script.js",
+                    "document-uri": "https://login.example.com/login",
+                }},
+                [{"type": "csp-violation", "body": {
+                    "effectiveDirective": "script-src-elem",
+                    "blockedURL": "inline",
+                    "documentURL": "https://login.example.com/login",
+                }}],
+            ],
+        })
     }
 }
 
@@ -140,8 +193,6 @@ fn word(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

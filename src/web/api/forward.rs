@@ -25,14 +25,15 @@ pub(super) fn route() -> ApiMethodRouter<AppState> {
         docs.with(named("forward", SERVICES, "Whether to let a request through"))
             .description(
                 "For the `forward_auth` of Caddy, the `ForwardAuth` of Traefik and the `auth_request` of nginx. Takes \
-                 a Bearer header or the cookies, and renews nothing.",
+                 a Bearer header or the cookies, and renews nothing. Applications are to know users by `Remote-User`: \
+                 usernames and names are chosen by their owners, and may change hands.",
             )
             .with(for_anyone)
             .with(answers_with(
                 200,
                 None,
-                "Signed in. `Remote-User` (the id), `Remote-Username`, `Remote-Email`, `Remote-Name` and \
-                 `Remote-Groups` say who; those that the user does not have are empty.",
+                "Signed in. `Remote-User` (the id), `Remote-Username`, `Remote-Email` (only a verified one), \
+                 `Remote-Name` and `Remote-Groups` say who; those that the user does not have are empty.",
             ))
             .with(answers_with(
                 303,
@@ -74,12 +75,14 @@ fn inactive() -> Problem {
 }
 
 /// All of them, always: a proxy that copies only what it gets would let a client's own header through. The user is
-/// named by an id, which nobody can give up or take over as one can a username or an address.
+/// named by an id, which nobody can give up or take over as one can a username or an address. An address that was never
+/// confirmed may be somebody else's, and an application that trusts it would let its claimant into that account.
 fn user_headers(user: &User) -> HeaderMap {
+    let email = Some(user.email.clone()).filter(|_| user.email_verified);
     [
         (REMOTE_USER, user.id.to_string()),
         (REMOTE_USERNAME, user.username.clone().unwrap_or_default()),
-        (REMOTE_EMAIL, user.email.clone()),
+        (REMOTE_EMAIL, email.unwrap_or_default()),
         (REMOTE_NAME, user.name.clone().unwrap_or_default()),
         (REMOTE_GROUPS, user.roles.join(",")),
     ]

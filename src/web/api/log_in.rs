@@ -6,10 +6,10 @@ use axum::{Json, extract::State, middleware::map_response};
 use super::{
     at_token_endpoint,
     openapi::{SESSIONS, answers, for_anyone, named, refuses},
-    wire::{LoginRequest, TokenResponse},
+    wire::{LoginRequest, Secret, TokenResponse},
 };
 use crate::{
-    auth::{self, Auth, LogIn},
+    auth::{self, Auth, FieldError, LogIn},
     web::{AppState, caller::Caller, cookies::SessionCookies, payload::JsonOrForm, problem::Problem},
 };
 
@@ -26,9 +26,11 @@ pub(super) fn route() -> ApiMethodRouter<AppState> {
 
 fn refusals() -> impl Iterator<Item = Problem> {
     use auth::Error as E;
-    [E::InvalidCredentials, E::InactiveUser, E::EmailNotVerified]
-        .into_iter()
-        .map(|error| Problem::from(error).at_token_endpoint())
+    let refused = [E::InvalidCredentials, E::InactiveUser, E::EmailNotVerified];
+    let problems = refused.into_iter().map(Problem::from);
+    problems
+        .chain([unsupported_grant_type()])
+        .map(Problem::at_token_endpoint)
 }
 
 async fn log_in(
@@ -37,34 +39,92 @@ async fn log_in(
     cookies: SessionCookies,
     JsonOrForm(request): JsonOrForm<LoginRequest>,
 ) -> Result<Json<TokenResponse>, Problem> {
-    // Programs keep their tokens themselves, and mean to be remembered unless they say otherwise.
-    let attempt = LogIn {
-        identifier: identifier(request.username, request.email)?,
-        password: request.password.0,
-        remember: request.remember.unwrap_or(true),
-    };
-    let signed_in = auth.log_in(attempt, &client).await?;
+    let signed_in = auth.log_in(attempt(request)?, &client).await?;
     cookies.set(&signed_in);
     Ok(Json(TokenResponse::whole(&signed_in)))
 }
 
-/// The one that says something; OAuth2's clients know only `username`.
-fn identifier(username: Option<String>, email: Option<String>) -> Result<String, auth::Error> {
-    let given = [username, email].into_iter().flatten().find(|text| !text.is_empty());
-    given
-        .ok_or_else(|| auth::Error::invalid_field("username", "required", "A username or an email address is required"))
+fn attempt(request: LoginRequest) -> Result<LogIn, Problem> {
+    // Asked first: a request for another grant has other fields. One without a value counts as left out (RFC 6749,
+    // section 3.2).
+    if request
+        .grant_type
+        .is_some_and(|grant| !matches!(grant.as_str(), "" | "password"))
+    {
+        return Err(unsupported_grant_type());
+    }
+    // The one that says something; OAuth2's clients know only `username`.
+    let mut identifiers = [request.username, request.email].into_iter().flatten();
+    match (identifiers.find(|text| !text.is_empty()), request.password) {
+        (Some(identifier), Some(Secret(password))) => Ok(LogIn {
+            identifier,
+            password,
+            // Programs keep their tokens themselves, and mean to be remembered unless they say otherwise.
+            remember: request.remember.unwrap_or(true),
+        }),
+        (identifier, password) => {
+            let missing = [
+                (
+                    identifier.is_none(),
+                    "username",
+                    "A username or an email address is required",
+                ),
+                (password.is_none(), "password", "This field is required"),
+            ];
+            let missing = missing.into_iter().filter(|(is_missing, ..)| *is_missing);
+            let errors = missing.map(|(_, field, message)| FieldError::new(field, "required", message));
+            Err(auth::Error::InvalidFields(errors.collect()).into())
+        }
+    }
+}
+
+fn unsupported_grant_type() -> Problem {
+    let detail = "Only the grant type password is supported here";
+    Problem::malformed("unsupported_grant_type", detail)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+
+    fn identifier(body: Value) -> String {
+        attempt(serde_json::from_value(body).unwrap()).unwrap().identifier
+    }
+
+    fn refusal(body: Value) -> Value {
+        let problem = attempt(serde_json::from_value(body).unwrap()).unwrap_err();
+        json!(problem.at_token_endpoint().document(None))
+    }
 
     #[test]
     fn username_and_email_are_two_names_of_one_field() {
-        let given = |text: &str| Some(text.to_owned());
-        assert_eq!(identifier(given("ann"), None).unwrap(), "ann");
-        assert_eq!(identifier(None, given("ann@example.com")).unwrap(), "ann@example.com");
-        assert_eq!(identifier(given(""), given("ann")).unwrap(), "ann");
-        assert!(identifier(None, given("")).is_err());
+        assert_eq!(identifier(json!({"password": "x", "username": "mira"})), "mira");
+        let by_email = json!({"password": "x", "email": "mira@example.com", "grant_type": "password"});
+        assert_eq!(identifier(by_email), "mira@example.com");
+        let blank = json!({"password": "x", "username": "", "email": "mira", "grant_type": ""});
+        assert_eq!(identifier(blank), "mira");
+    }
+
+    #[test]
+    fn all_that_is_missing_is_named_at_once() {
+        let fields = |body: Value| {
+            let errors = refusal(body)["errors"].as_array().unwrap().clone();
+            let names = errors.iter().map(|error| error["field"].as_str().unwrap().to_owned());
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(fields(json!({})), ["username", "password"]);
+        assert_eq!(fields(json!({"email": "", "password": "x"})), ["username"]);
+        assert_eq!(fields(json!({"email": "mira"})), ["password"]);
+    }
+
+    #[test]
+    fn another_grant_is_refused_by_its_name_in_rfc_6749() {
+        let problem = refusal(json!({"grant_type": "refresh_token", "refresh_token": "x"}));
+        assert_eq!(
+            (&problem["status"], &problem["error"]),
+            (&json!(400), &json!("unsupported_grant_type"))
+        );
     }
 }

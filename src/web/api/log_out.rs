@@ -17,10 +17,10 @@ use crate::{
 pub(super) fn route() -> ApiMethodRouter<AppState> {
     post_with(log_out, |docs| {
         docs.with(named("logout", SESSIONS, "Sign out"))
-            .description("Ends the session named by the `refresh_token` field, a Bearer header with either token, or the cookies, in this order, and clears the cookies.")
+            .description("Ends the session named by the `refresh_token` field, a Bearer header with either token, or the cookies, in this order, and clears the cookies. Where the refresh cookie names no session any more, the access cookie does.")
             .with(for_anyone)
             .with(answers::<200, Json<DoneResponse>>("The session has ended."))
-            .with(refuses([auth::Error::NotAuthenticated, auth::Error::RefreshTokenInvalid, auth::Error::TokenExpired]))
+            .with(refuses([auth::Error::NotAuthenticated, auth::Error::RefreshTokenInvalid, auth::Error::TokenExpired, auth::Error::SessionEnded]))
     })
 }
 
@@ -32,46 +32,54 @@ async fn log_out(
     OptionalPayload(request): OptionalPayload<RefreshRequest>,
 ) -> Result<Json<DoneResponse>, Problem> {
     let by_cookie = (cookies.refresh(), cookies.access());
-    let credential = credential(request.refresh_token.as_deref(), bearer(&headers)?, &by_cookie)?;
-    let ended = auth.log_out(credential, &client).await;
+    let mut ended = Err(auth::Error::NotAuthenticated);
+    for credential in credentials(request.refresh_token.as_deref(), bearer(&headers)?, &by_cookie) {
+        ended = auth.log_out(credential, &client).await;
+        if !matches!(ended, Err(auth::Error::RefreshTokenInvalid)) {
+            break;
+        }
+    }
     ended.inspect_err(|error| cookies.clear_if_over(error))?;
     cookies.clear();
     Ok(done("logged out"))
 }
 
-/// What names the session to end.
-fn credential<'a>(
+/// What may name the session to end. A browser's refresh cookie can be dead beside an access cookie that is good, and
+/// whoever asks to be signed out must not stay signed in; what a program presents on purpose stands alone.
+fn credentials<'a>(
     field: Option<&'a str>,
     bearer: Option<&'a str>,
     (refresh, access): &'a (Option<String>, Option<String>),
-) -> Result<Credential<'a>, auth::Error> {
-    field
-        .map(Credential::Refresh)
-        .or(bearer.map(Credential::of_bearer))
-        .or(refresh.as_deref().map(Credential::Refresh))
-        .or(access.as_deref().map(Credential::Access))
-        .ok_or(auth::Error::NotAuthenticated)
+) -> Vec<Credential<'a>> {
+    let presented = field.map(Credential::Refresh).or(bearer.map(Credential::of_bearer));
+    if let Some(presented) = presented {
+        return vec![presented];
+    }
+    let refresh = refresh.as_deref().map(Credential::Refresh);
+    let access = access.as_deref().map(Credential::Access);
+    refresh.into_iter().chain(access).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn names(credential: Result<Credential<'_>, auth::Error>) -> String {
-        match credential {
-            Ok(Credential::Refresh(token)) => format!("refresh {token}"),
-            Ok(Credential::Access(token)) => format!("access {token}"),
-            Err(error) => error.code().to_owned(),
-        }
+    fn names(field: Option<&str>, bearer: Option<&str>, cookies: [Option<&str>; 2]) -> Vec<String> {
+        let cookies = cookies.map(|cookie| cookie.map(str::to_owned)).into();
+        let name = |credential| match credential {
+            Credential::Refresh(token) => format!("refresh {token}"),
+            Credential::Access(token) => format!("access {token}"),
+        };
+        credentials(field, bearer, &cookies).into_iter().map(name).collect()
     }
 
     #[test]
-    fn a_session_is_named_by_the_first_token_that_is_there() {
-        let both = (Some("r".to_owned()), Some("a".to_owned()));
-        assert_eq!(names(credential(Some("f"), Some("b"), &both)), "refresh f");
-        assert_eq!(names(credential(None, Some("b"), &both)), "access b");
-        assert_eq!(names(credential(None, None, &both)), "refresh r");
-        assert_eq!(names(credential(None, None, &(None, both.1))), "access a");
-        assert_eq!(names(credential(None, None, &(None, None))), "not_authenticated");
+    fn what_is_presented_on_purpose_names_the_session_alone_and_cookies_do_in_turn() {
+        let both = [Some("r"), Some("a")];
+        assert_eq!(names(Some("f"), Some("b"), both), ["refresh f"]);
+        assert_eq!(names(None, Some("b"), both), ["access b"]);
+        assert_eq!(names(None, None, both), ["refresh r", "access a"]);
+        assert_eq!(names(None, None, [None, Some("a")]), ["access a"]);
+        assert!(names(None, None, [None, None]).is_empty());
     }
 }

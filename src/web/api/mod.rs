@@ -4,6 +4,7 @@ mod aliases;
 mod audit;
 mod csp_report;
 mod docs;
+mod examples;
 mod finish_reset;
 mod forward;
 mod health;

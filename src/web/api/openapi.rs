@@ -12,7 +12,7 @@ use aide::{
 use schemars::json_schema;
 use serde_json::{Value, json};
 
-use super::aliases::Alias;
+use super::{aliases::Alias, examples};
 use crate::{
     auth,
     web::{
@@ -47,7 +47,8 @@ pub(super) const PRODUCTS: &str = "Products";
 pub(super) const SERVICES: &str = "Services";
 pub(super) const TEMPLATES: &str = "Templates";
 
-const OAUTH2: &str = "password";
+/// Swagger UI shows the schemes in the order of their names, and this is the one to use. `FastAPI` names it so too.
+const OAUTH2: &str = "OAuth2PasswordBearer";
 const PROBLEM_SCHEMA: &str = "#/components/schemas/Problem";
 
 const BEARER: &str = "bearer";
@@ -250,6 +251,7 @@ fn identifier(path: &str) -> String {
 pub(super) fn finish(api: &OpenApi, access_cookie: &str) -> Value {
     let mut document = json!(api);
     document["components"]["securitySchemes"] = security_schemes(access_cookie);
+    examples::complete(&mut document);
     document
 }
 

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::{
     listing::{Created, Listing, PageQuery, translate},
     openapi::{PRODUCTS, answers, for_users, named, refuses},
-    wire::{DateTime, present},
+    wire::{DateTime, given, present},
 };
 use crate::{
     auth,
@@ -89,7 +89,8 @@ impl From<CreateProductRequest> for NewProduct {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(example = json!({"description": "Brass, with a white shade"}))]
 struct UpdateProductRequest {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "String")]
     name: Option<String>,
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<String>")]

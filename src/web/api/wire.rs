@@ -66,9 +66,18 @@ where
     Option::deserialize(deserializer).map(Some)
 }
 
+/// Takes no `null`, for a field that can be left out but not cleared.
+pub(super) fn given<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
 /// A new account.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(example = json!({"email": "ann@example.com", "password": "violet-harbour-quartz", "username": "ann"}))]
+#[schemars(example = json!({"email": "mira@example.com", "password": "violet-harbour-quartz", "username": "mira"}))]
 pub(super) struct RegisterRequest {
     #[schemars(extend("format" = "email"))]
     email: String,
@@ -103,13 +112,19 @@ pub(super) struct RegisterResponse {
 
 /// Who signs in. `username` and `email` are two names of one field: either may hold either.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(example = json!({"username": "ann@example.com", "password": "violet-harbour-quartz"}))]
+#[schemars(example = json!({"username": "mira@example.com", "password": "violet-harbour-quartz"}))]
 pub(super) struct LoginRequest {
     #[serde(default)]
     pub(super) username: Option<String>,
     #[serde(default)]
     pub(super) email: Option<String>,
-    pub(super) password: Secret,
+    // Not serde's to miss, which names but the first of several missing fields.
+    #[serde(default)]
+    #[schemars(with = "Secret", required)]
+    pub(super) password: Option<Secret>,
+    /// `password`, where it is given at all.
+    #[serde(default)]
+    pub(super) grant_type: Option<String>,
     /// Whether the session may outlive the browser's window; else it ends with it, or after twelve hours unused.
     #[serde(default)]
     pub(super) remember: Option<bool>,
@@ -177,14 +192,14 @@ pub(super) fn done(msg: &'static str) -> Json<DoneResponse> {
 pub(super) struct UserResponse {
     #[schemars(with = "Uuid")]
     id: UserId,
-    #[schemars(example = &"ann@example.com")]
+    #[schemars(example = &"mira@example.com")]
     email: String,
-    #[schemars(example = &"ann")]
+    #[schemars(example = &"mira")]
     username: Option<String>,
-    #[schemars(example = &"Ann Smith")]
+    #[schemars(example = &"Mira Holm")]
     name: Option<String>,
     /// Its roles; `admin` is the built-in one.
-    #[schemars(example = ["admin"])]
+    #[schemars(example = ["editor"])]
     roles: Vec<String>,
     email_verified: bool,
     is_active: bool,
@@ -215,7 +230,7 @@ impl From<auth::User> for UserResponse {
 
 /// What to change; a field that is left out stays, `null` clears it.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(example = json!({"name": "Ann Smith"}))]
+#[schemars(example = json!({"name": "Mira Holm"}))]
 pub(super) struct UpdateProfileRequest {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<String>")]
@@ -245,10 +260,12 @@ pub(super) struct UpdateUserRequest {
     #[schemars(with = "Option<String>")]
     username: Option<Option<String>>,
     /// All roles that the account is to have.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Vec<String>")]
     roles: Option<Vec<String>>,
     /// Disabling an account ends its sessions.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "bool")]
     is_active: Option<bool>,
 }
 
@@ -292,7 +309,7 @@ impl From<ChangePasswordRequest> for auth::ChangePassword {
 
 /// A new address, which holds once the link mailed to it was confirmed.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(example = json!({"password": "violet-harbour-quartz", "new_email": "ann.smith@example.com"}))]
+#[schemars(example = json!({"password": "violet-harbour-quartz", "new_email": "mira.holm@example.org"}))]
 pub(super) struct ChangeEmailRequest {
     password: Secret,
     #[schemars(extend("format" = "email"))]
@@ -310,7 +327,7 @@ impl From<ChangeEmailRequest> for auth::ChangeEmail {
 
 /// An address.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(example = json!({"email": "ann@example.com"}))]
+#[schemars(example = json!({"email": "mira@example.com"}))]
 pub(super) struct EmailRequest {
     #[schemars(extend("format" = "email"))]
     pub(super) email: String,
@@ -333,7 +350,7 @@ pub(super) struct VerifyEmailRequest {
 
 /// A password to judge, with the words that its owner's attackers would try first.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(example = json!({"password": "violet-harbour-quartz", "email": "ann@example.com"}))]
+#[schemars(example = json!({"password": "violet-harbour-quartz", "email": "mira@example.com"}))]
 pub(super) struct PasswordStrengthRequest {
     pub(super) password: Secret,
     #[serde(default)]
@@ -341,6 +358,8 @@ pub(super) struct PasswordStrengthRequest {
     #[serde(default)]
     pub(super) username: Option<String>,
 }
+
+const NO_REASONS: [&str; 0] = [];
 
 /// How well a password does.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -351,6 +370,7 @@ pub(super) struct PasswordStrengthResponse {
     /// Whether it may be chosen here.
     accepted: bool,
     /// Why not.
+    #[schemars(example = NO_REASONS)]
     reasons: Vec<WeaknessResponse>,
 }
 
@@ -360,6 +380,7 @@ pub(super) struct PasswordStrengthResponse {
 pub(super) struct WeaknessResponse {
     #[schemars(example = &"password_guessable")]
     code: &'static str,
+    #[schemars(example = &"This password is easy to guess.")]
     message: String,
 }
 
@@ -377,6 +398,8 @@ impl From<Strength> for PasswordStrengthResponse {
     }
 }
 
+const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:148.0) Gecko/20100101 Firefox/148.0";
+
 /// A signed-in device.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct SessionResponse {
@@ -388,6 +411,7 @@ pub(super) struct SessionResponse {
     remembered: bool,
     #[schemars(example = &"203.0.113.7")]
     client_address: Option<String>,
+    #[schemars(example = USER_AGENT)]
     user_agent: Option<String>,
     #[schemars(with = "DateTime")]
     created_at: Timestamp,
@@ -445,6 +469,7 @@ pub(super) struct EventResponse {
     session_id: Option<SessionId>,
     #[schemars(example = &"203.0.113.7")]
     client_address: Option<String>,
+    #[schemars(example = USER_AGENT)]
     user_agent: Option<String>,
     detail: Option<String>,
 }
@@ -476,11 +501,12 @@ pub(super) struct MessageResponse {
     kind: String,
     #[schemars(with = "Option<Uuid>")]
     user_id: Option<UserId>,
-    #[schemars(example = &"ann@example.com")]
+    #[schemars(example = &"mira@example.com")]
     address: String,
     /// `waiting`, `sending`, `sent`, `failed` or `dropped`.
     #[schemars(example = &"sent")]
     state: String,
+    #[schemars(example = 1)]
     attempts: i64,
     /// When it is tried next, or was last.
     #[schemars(with = "DateTime")]
@@ -560,6 +586,7 @@ impl ExportResponse {
 pub(super) struct LinkResponse {
     #[schemars(example = &"reset_password")]
     kind: String,
+    #[schemars(example = &"mira@example.com")]
     email: String,
     #[schemars(with = "DateTime")]
     created_at: Timestamp,
@@ -573,7 +600,9 @@ pub(super) struct LinkResponse {
 pub(super) struct OwnedProductResponse {
     #[schemars(with = "Uuid")]
     id: ProductId,
+    #[schemars(example = &"Desk lamp")]
     name: String,
+    #[schemars(example = &"Brass, with a green shade")]
     description: Option<String>,
     #[schemars(with = "DateTime")]
     created_at: Timestamp,
@@ -584,8 +613,20 @@ pub(super) struct OwnedProductResponse {
 /// The public keys that access tokens are signed with (RFC 7517); none with HS256.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct JwksResponse {
-    #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
+    #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>", example = jwks_example())]
     keys: Vec<Jwk>,
+}
+
+/// The key of RFC 8037 appendix A.2.
+fn jwks_example() -> serde_json::Value {
+    json!([{
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+        "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+        "alg": "EdDSA",
+        "use": "sig",
+    }])
 }
 
 impl From<Jwks> for JwksResponse {
@@ -682,5 +723,14 @@ mod tests {
         let change: UpdateProfileRequest = serde_json::from_str(r#"{"name": null}"#).unwrap();
         assert_eq!(change.name, Some(None));
         assert_eq!(change.username, None);
+    }
+
+    #[test]
+    fn null_is_no_way_to_leave_out_what_cannot_be_cleared() {
+        for body in [r#"{"roles": null}"#, r#"{"is_active": null}"#] {
+            assert!(serde_json::from_str::<UpdateUserRequest>(body).is_err(), "{body}");
+        }
+        let change: UpdateUserRequest = serde_json::from_str(r#"{"is_active": false}"#).unwrap();
+        assert_eq!((change.roles, change.is_active), (None, Some(false)));
     }
 }

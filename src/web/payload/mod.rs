@@ -88,7 +88,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Payload<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let encoding = Encoding::of(request.headers());
-        let bytes = read_body(request.into_body()).await?;
+        let bytes = read_body(request).await?;
         match encoding {
             Some(Encoding::Json) => read_json(&bytes).map(Self),
             _ => Err(Problem::unsupported_media_type(JSON)),
@@ -101,7 +101,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonOrForm<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let encoding = Encoding::of(request.headers());
-        let bytes = read_body(request.into_body()).await?;
+        let bytes = read_body(request).await?;
         encoding.ok_or_else(json_or_form)?.read(&bytes).map(Self)
     }
 }
@@ -111,7 +111,7 @@ impl<S: Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalPayload<
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let encoding = Encoding::of(request.headers());
-        let bytes = read_body(request.into_body()).await?;
+        let bytes = read_body(request).await?;
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
@@ -129,8 +129,29 @@ pub(super) fn too_large() -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
 }
 
-/// The whole body, unless it is too large.
-pub(crate) async fn read_body(mut body: Body) -> Result<Vec<u8>, Problem> {
+/// The whole body, unless it is too large, or compressed: what a few bytes unfold to has no bound.
+pub(crate) async fn read_body(request: Request) -> Result<Vec<u8>, Problem> {
+    let is_plain = is_identity(request.headers());
+    let bytes = read_bytes(request.into_body()).await?;
+    if is_plain { Ok(bytes) } else { Err(encoded()) }
+}
+
+fn is_identity(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    codings
+        .map(|value| value.as_bytes().trim_ascii())
+        .all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity"))
+}
+
+fn encoded() -> Problem {
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_content_encoding",
+        "Send the body without a Content-Encoding",
+    )
+}
+
+async fn read_bytes(mut body: Body) -> Result<Vec<u8>, Problem> {
     if body.size_hint().lower() > MAX_DRAINED_BYTES as u64 {
         return Err(too_large());
     }
@@ -156,12 +177,12 @@ pub(crate) async fn read_body(mut body: Body) -> Result<Vec<u8>, Problem> {
 
 fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|_| not_utf8())?;
+    serde_json::from_str::<WellFormed>(text).map_err(|error| malformed_json(&error))?;
     // serde would also fill a struct from an array, by position: a second spelling that nobody asked for.
-    if text.trim_ascii_start().starts_with('[') {
+    if !text.trim_ascii_start().starts_with('{') {
         let message = "The body must be a JSON object";
         return Err(Problem::fields(vec![FieldProblem::new("", "wrong_type", message)]));
     }
-    serde_json::from_str::<WellFormed>(text).map_err(|error| malformed_json(&error))?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| field_problem(&error))
 }
@@ -281,10 +302,23 @@ fn field_problem<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>) ->
         let expected = text
             .rsplit_once("expected ")
             .map(|(_, rest)| rest.split(" at line ").next().unwrap_or(rest));
-        let message = expected.map_or("This is not a valid value".to_owned(), |what| format!("Must be {what}"));
+        let message = expected.map_or("This is not a valid value".to_owned(), |what| {
+            format!("Must be {}", in_json(what))
+        });
         FieldProblem::new(path, "wrong_type", message)
     };
     Problem::fields(vec![problem])
+}
+
+/// What serde expected, as JSON calls it: serde's own words are those of this program's types.
+fn in_json(expected: &str) -> &str {
+    match expected {
+        "a sequence" => "a list",
+        "a map" => "an object",
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i64" => "a whole number",
+        named if named.starts_with("struct ") => "an object",
+        plain => plain,
+    }
 }
 
 fn between_ticks<'text>(text: &'text str, start: &str) -> Option<&'text str> {

@@ -53,6 +53,25 @@ fn a_field_of_the_wrong_type_is_named_and_its_value_is_not_repeated() {
 }
 
 #[test]
+fn what_is_expected_is_said_in_the_words_of_json() {
+    #[derive(Debug, Deserialize)]
+    struct Nested {
+        #[expect(dead_code, reason = "only its type is asked for")]
+        list: Option<Vec<Sample>>,
+    }
+    let message = |text: &str| {
+        let problem = read_json::<Nested>(text.as_bytes()).unwrap_err();
+        errors(&problem)[0]["message"].clone()
+    };
+    assert_eq!(message(r#"{"list": "x"}"#), "Must be a list");
+    assert_eq!(message(r#"{"list": [1]}"#), "Must be an object");
+    assert_eq!(
+        message(r#"{"list": [{"name": "a", "age": "x"}]}"#),
+        "Must be a whole number"
+    );
+}
+
+#[test]
 fn a_number_that_is_none_is_a_wrong_type_in_a_form_too() {
     assert_eq!(errors(&form(b"name=a&age=x").unwrap_err())[0]["field"], "age");
 }
@@ -108,12 +127,11 @@ fn deep_json_is_malformed_and_does_not_overflow_the_stack() {
 
 #[test]
 fn a_body_that_is_no_object_is_refused_even_if_its_items_would_fit() {
-    for text in ["[\"a\", 1]", "\"a\"", "1", "null"] {
-        assert_eq!(
-            json(text.as_bytes()).unwrap_err().status(),
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "{text:?}"
-        );
+    for text in ["[\"a\", 1]", "\"a\"", "1", "null", " true"] {
+        let expected = serde_json::json!([
+            {"field": "", "code": "wrong_type", "message": "The body must be a JSON object"}
+        ]);
+        assert_eq!(errors(&json(text.as_bytes()).unwrap_err()), expected, "{text:?}");
     }
 }
 
@@ -141,14 +159,31 @@ fn the_content_type_decides_how_a_body_is_read() {
 }
 
 #[tokio::test]
+async fn a_compressed_body_is_not_unpacked() {
+    let read = async |coding: &str| {
+        let request = Request::builder().header(header::CONTENT_ENCODING, coding);
+        read_body(request.body(Body::from("{}")).unwrap()).await
+    };
+    for plain in ["identity", "Identity", ""] {
+        assert_eq!(read(plain).await.unwrap(), b"{}", "{plain:?}");
+    }
+    for coding in ["gzip", "identity, br", "x"] {
+        let refused = read(coding).await.unwrap_err();
+        assert_eq!(refused.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE, "{coding:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_over_the_limit_is_refused_and_one_at_it_is_read() {
     assert_eq!(
-        read_body(Body::from(vec![b' '; MAX_BODY_BYTES])).await.unwrap().len(),
+        read_bytes(Body::from(vec![b' '; MAX_BODY_BYTES])).await.unwrap().len(),
         MAX_BODY_BYTES
     );
-    let refused = read_body(Body::from(vec![b' '; MAX_BODY_BYTES + 1])).await.unwrap_err();
+    let refused = read_bytes(Body::from(vec![b' '; MAX_BODY_BYTES + 1]))
+        .await
+        .unwrap_err();
     assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    let refused = read_body(Body::from(vec![b' '; MAX_DRAINED_BYTES + 1]))
+    let refused = read_bytes(Body::from(vec![b' '; MAX_DRAINED_BYTES + 1]))
         .await
         .unwrap_err();
     assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
