@@ -102,7 +102,7 @@ impl Services {
             },
             tokens: AccessTokens::new(access_settings(config), first_ring(config)?),
             algorithm: algorithm(config),
-            sealing_key: sealing_key(config)?,
+            sealing_key: sealing_key(config, &store).await?,
             waker: waker.clone(),
             rules: Rules {
                 allow_signup: config.allow_signup,
@@ -160,8 +160,10 @@ fn first_ring(config: &Config) -> Result<KeyRing, SigningKeyError> {
     })
 }
 
-fn sealing_key(config: &Config) -> Result<SealingKey, StartError> {
-    let secret = config.sealing_secret().map_err(StartError::SealingKey)?;
+async fn sealing_key(config: &Config, store: &Store) -> Result<SealingKey, StartError> {
+    let sealed = store.list_signing_keys().await.map_err(SigningKeyError::from)?;
+    let secret = config.sealing_secret(!sealed.is_empty());
+    let secret = secret.map_err(StartError::SealingKey)?;
     Ok(SealingKey::from_secret(secret.expose()))
 }
 

@@ -31,6 +31,7 @@ pub use self::{
 use self::{
     reader::{Reader, Reported},
     secret::HOW_TO_MAKE_ONE,
+    settings::UNKNOWN,
 };
 use crate::{
     password::{HashParameters, Policy},
@@ -118,6 +119,8 @@ pub struct Config {
     pub products: bool,
     /// `LOG_FORMAT`: text.
     pub log_format: LogFormat,
+    /// What is probably not meant as it stands, though it can be: sentences for the log.
+    pub warnings: Vec<String>,
 }
 
 /// How access tokens are signed.
@@ -184,6 +187,7 @@ impl Config {
         let log_format = reader.with_default("LOG_FORMAT", LogFormat::Text, log_format);
 
         let (public_url, signing) = (public_url?, signing?);
+        let warnings = warnings(reader, host, &public_url, &signing);
         Ok(Self {
             host,
             port,
@@ -210,6 +214,7 @@ impl Config {
             allow_signup,
             products,
             log_format,
+            warnings,
         })
     }
 }
@@ -220,6 +225,23 @@ fn public_url(reader: &mut Reader, port: u16) -> Result<PublicUrl, Reported> {
         None => PublicUrl::parse(&format!("http://localhost:{port}"))
             .map_err(|message| reader.report("PUBLIC_URL", message)),
     }
+}
+
+fn warnings(reader: &Reader, host: IpAddr, public_url: &PublicUrl, signing: &Signing) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let has_secret_key = reader.is_set("SECRET_KEY") || reader.is_set("SECRET_KEY_FILE");
+    if has_secret_key && !matches!(signing, Signing::Hs256(_)) {
+        warnings.push("SECRET_KEY is set but not used: only ALGORITHM=HS256 signs with it".to_owned());
+    }
+    if !host.is_loopback() && !reader.is_set("PUBLIC_URL") {
+        warnings.push(format!(
+            "HOST is {host}, and PUBLIC_URL is not set: mailed links, tokens and cookies are made for {public_url}, which \
+             browsers on other machines cannot reach"
+        ));
+    }
+    let unknown = UNKNOWN.into_iter().filter(|name| reader.is_set(name));
+    warnings.extend(unknown.map(|name| format!("{name} is not known to this version and has no effect")));
+    warnings
 }
 
 fn site_name(text: &str) -> Result<String, String> {
@@ -259,12 +281,14 @@ fn keys(reader: &mut Reader, database: Result<&DatabaseUrl, &Reported>) -> Keys 
 
 fn signing(reader: &mut Reader, secret_key: Result<Option<Secret>, Reported>) -> Result<Signing, Reported> {
     let algorithm = reader.optional("ALGORITHM", algorithm);
+    // Also where it is not used: it would be on the day that ALGORITHM is changed.
+    let secret_key =
+        secret_key.and_then(|secret| secret.map(|secret| strong(reader, "SECRET_KEY", secret)).transpose());
     match algorithm?.unwrap_or(Algorithm::EdDsa) {
-        // A SECRET_KEY left over from an application that signed with it is not used, so it may be what it likes.
         Algorithm::EdDsa => Ok(Signing::EdDsa),
         Algorithm::Es256 => Ok(Signing::Es256),
         Algorithm::Hs256 => match secret_key? {
-            Some(secret) => strong(reader, "SECRET_KEY", secret).map(Signing::Hs256),
+            Some(secret) => Ok(Signing::Hs256(secret)),
             None => Err(reader.report(
                 "SECRET_KEY",
                 format!("is required with ALGORITHM=HS256; {HOW_TO_MAKE_ONE}"),
@@ -317,8 +341,12 @@ fn session_lives(reader: &mut Reader) -> (Duration, Duration) {
 }
 
 fn cookie_domain(reader: &mut Reader, public_url: Result<&PublicUrl, &Reported>) -> Result<Option<String>, Reported> {
-    let public_url = public_url.map_err(|reported| *reported)?;
-    reader.optional("COOKIE_DOMAIN", |text| origin::parse_cookie_domain(text, public_url))
+    // Without a site to compare it with, it is still a domain or none.
+    reader.optional("COOKIE_DOMAIN", |text| {
+        let domain = origin::parse_cookie_domain(text)?;
+        public_url.map_or(Ok(()), |url| origin::check_cookie_domain(&domain, url))?;
+        Ok(domain)
+    })
 }
 
 /// With HS256 none, since the services that verify with a shared secret refuse an audience they were not told of.

@@ -138,8 +138,8 @@ fn parse_allowed_origin(item: &str) -> Result<String, &'static str> {
     }
 }
 
-/// A domain that browsers let the site set cookies for: its own host or one above it.
-pub(super) fn parse_cookie_domain(text: &str, public_url: &PublicUrl) -> Result<String, String> {
+/// A domain that browsers let some site set cookies for.
+pub(super) fn parse_cookie_domain(text: &str) -> Result<String, String> {
     // A leading dot is what RFC 2109 asked for, and what many samples still have; RFC 6265 ignores it.
     let domain = match Host::parse(text.strip_prefix('.').unwrap_or(text)) {
         Ok(Host::Domain(domain)) if !domain.split('.').any(str::is_empty) => domain,
@@ -157,12 +157,17 @@ pub(super) fn parse_cookie_domain(text: &str, public_url: &PublicUrl) -> Result<
             "must be a domain such as example.com: browsers accept no cookies for all of {domain:?}"
         ));
     }
+    Ok(domain)
+}
+
+/// Whether browsers let this site set cookies for `domain`: it is its own host or one above it.
+pub(super) fn check_cookie_domain(domain: &str, public_url: &PublicUrl) -> Result<(), String> {
     let is_above = public_url
         .host()
-        .strip_suffix(&domain)
+        .strip_suffix(domain)
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     if is_above && public_url.domain().is_some() {
-        Ok(domain)
+        Ok(())
     } else {
         Err(format!(
             "must be the host of PUBLIC_URL, {}, or a domain above it, not {domain:?}",
@@ -176,6 +181,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn cookie_domain(text: &str, public_url: &PublicUrl) -> Result<String, String> {
+        let domain = parse_cookie_domain(text)?;
+        check_cookie_domain(&domain, public_url).map(|()| domain)
+    }
 
     fn public_url(text: &str) -> PublicUrl {
         PublicUrl::parse(text).unwrap()
@@ -297,7 +307,7 @@ mod tests {
         let site = public_url("https://login.example.com");
         for text in ["login.example.com", "example.com", ".example.com", "EXAMPLE.com"] {
             assert_eq!(
-                parse_cookie_domain(text, &site).unwrap(),
+                cookie_domain(text, &site).unwrap(),
                 text.trim_start_matches('.').to_lowercase()
             );
         }
@@ -310,7 +320,7 @@ mod tests {
             "example.com.",
             "..example.com",
         ] {
-            assert!(parse_cookie_domain(text, &site).is_err(), "{text}");
+            assert!(cookie_domain(text, &site).is_err(), "{text}");
         }
         for text in [
             "https://example.com",
@@ -320,10 +330,10 @@ mod tests {
             "127.0.0.1",
             "[::1]",
         ] {
-            assert!(parse_cookie_domain(text, &site).is_err(), "{text}");
+            assert!(cookie_domain(text, &site).is_err(), "{text}");
         }
-        assert!(parse_cookie_domain("localhost", &public_url("http://localhost:8000")).is_err());
-        assert!(parse_cookie_domain("0.0.1", &public_url("http://127.0.0.1")).is_err());
+        assert!(cookie_domain("localhost", &public_url("http://localhost:8000")).is_err());
+        assert!(cookie_domain("0.0.1", &public_url("http://127.0.0.1")).is_err());
     }
 
     proptest! {

@@ -19,29 +19,36 @@ use crate::private_file;
 const FILE_NAME: &str = "sealing.key";
 
 impl Config {
-    /// The secret that protects what is stored: the one that is set, or else the one kept in `DATA_DIR`, which is
-    /// made at first start. The error names the file, so that whoever reports it need not.
-    pub fn sealing_secret(&self) -> io::Result<Secret> {
-        match &self.sealing_key {
-            Some(secret) => Ok(secret.clone()),
-            None => read_or_create(&self.data_dir),
+    /// The secret that protects what is stored: the one that is set, or else the one kept in `DATA_DIR`. That one is made
+    /// where `something_is_sealed` is false; after that, another would open nothing. The error names the file, so that
+    /// whoever reports it need not.
+    pub fn sealing_secret(&self, something_is_sealed: bool) -> io::Result<Secret> {
+        if let Some(secret) = &self.sealing_key {
+            return Ok(secret.clone());
         }
+        let path = self.data_dir.join(FILE_NAME);
+        let found = match read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && something_is_sealed => {
+                return Err(io::Error::new(
+                    error.kind(),
+                    format!(
+                        "{} is missing: restore it from a backup, or set SEALING_KEY",
+                        path.display()
+                    ),
+                ));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Read back: of two processes that start at the same moment both use the key of the first.
+                create(&self.data_dir, &path).and_then(|()| read(&path))
+            }
+            found => found,
+        };
+        found.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
     }
 }
 
-fn read_or_create(directory: &Path) -> io::Result<Secret> {
-    let path = directory.join(FILE_NAME);
-    let result = match read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // Read back: of two processes that start at the same moment both use the key of the first.
-            create(directory, &path).and_then(|()| read(&path))
-        }
-        result => result,
-    };
-    result.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
-}
-
 fn read(path: &Path) -> io::Result<Secret> {
+    refuse_readers(path)?;
     let secret = Secret::new(fs::read_to_string(path)?.trim_end().to_owned());
     if secret.expose().len() < MIN_SECRET_BYTES {
         // Going on with an emptied file would seal with a key that everybody has.
@@ -51,6 +58,18 @@ fn read(path: &Path) -> io::Result<Secret> {
         ));
     }
     Ok(secret)
+}
+
+/// A key that others on the machine can read protects nothing from them.
+fn refuse_readers(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path)?.permissions()) & 0o077 != 0 {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("others can read it; run `chmod 600 {}`", path.display()),
+        ));
+    }
+    Ok(())
 }
 
 /// Puts a new key at `path` unless there is one. It is written under another name and then linked, which fails if the
@@ -97,9 +116,9 @@ mod tests {
     fn a_generated_sealing_key_is_kept_and_is_the_owners_alone() {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("new/data");
-        let first = config(&data).sealing_secret().unwrap();
+        let first = config(&data).sealing_secret(false).unwrap();
         assert_eq!(first.expose().len(), 43);
-        assert_eq!(config(&data).sealing_secret().unwrap().expose(), first.expose());
+        assert_eq!(config(&data).sealing_secret(false).unwrap().expose(), first.expose());
         let left: Vec<_> = fs::read_dir(&data)
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
@@ -120,7 +139,7 @@ mod tests {
         let starts: Vec<_> = (0..8)
             .map(|_| {
                 let config = config(directory.path());
-                thread::spawn(move || config.sealing_secret().unwrap().expose().to_owned())
+                thread::spawn(move || config.sealing_secret(false).unwrap().expose().to_owned())
             })
             .collect();
         let keys: BTreeSet<_> = starts.into_iter().map(|start| start.join().unwrap()).collect();
@@ -128,11 +147,41 @@ mod tests {
     }
 
     #[test]
+    fn a_sealing_key_that_is_missed_is_not_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = config(directory.path()).sealing_secret(true).unwrap_err().to_string();
+        assert!(
+            error.contains("sealing.key is missing") && error.contains("SEALING_KEY"),
+            "{error}"
+        );
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_sealing_key_that_others_can_read_is_refused_with_what_to_do() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let config = config(directory.path());
+        config.sealing_secret(false).unwrap();
+        let path = directory.path().join("sealing.key");
+        for (mode, refused) in [(0o640, true), (0o604, true), (0o400, false), (0o600, false)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let read = config.sealing_secret(true);
+            assert_eq!(
+                read.is_err_and(|error| error.to_string().contains("chmod 600")),
+                refused,
+                "{mode:o}"
+            );
+        }
+    }
+
+    #[test]
     fn a_set_sealing_key_is_used_and_nothing_is_written() {
         let directory = tempfile::tempdir().unwrap();
         let mut config = config(directory.path());
         config.sealing_key = Some(Secret::new("set".to_owned()));
-        assert_eq!(config.sealing_secret().unwrap().expose(), "set");
+        assert_eq!(config.sealing_secret(false).unwrap().expose(), "set");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 
@@ -140,8 +189,9 @@ mod tests {
     fn a_damaged_sealing_key_is_an_error_that_names_the_file_and_is_not_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("sealing.key");
-        fs::write(&path, "").unwrap();
-        let error = config(directory.path()).sealing_secret().unwrap_err().to_string();
+        let mut file = private_file::options();
+        file.write(true).create_new(true).open(&path).unwrap();
+        let error = config(directory.path()).sealing_secret(false).unwrap_err().to_string();
         assert!(error.contains("sealing.key") && error.contains("damaged"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
     }
@@ -151,7 +201,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("file");
         fs::write(&file, "").unwrap();
-        let error = config(&file.join("data")).sealing_secret().unwrap_err().to_string();
+        let error = config(&file.join("data"))
+            .sealing_secret(false)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("file/data/sealing.key"), "{error}");
     }
 }

@@ -61,7 +61,7 @@ pub(super) const VARIABLES: &[Variable] = &[
     variable("SEALING_KEY_FILE", "sealing-key-file", "PATH", "", "File that holds SEALING_KEY, which protects stored keys; required with PostgreSQL, else generated in DATA_DIR (the key itself is taken from the environment only)"),
     variable("ACCESS_TOKEN_EXPIRE_MINUTES", "access-token-expire-minutes", "MINUTES", "15", "Life of an access token"),
     variable("REFRESH_TOKEN_EXPIRE_DAYS", "refresh-token-expire-days", "DAYS", "7", "Days without use after which a session ends"),
-    variable("SESSION_MAX_DAYS", "session-max-days", "DAYS", "30", "Days after which a session ends in any case"),
+    variable("SESSION_MAX_DAYS", "session-max-days", "DAYS", "30, or REFRESH_TOKEN_EXPIRE_DAYS where that is more", "Days after which a session ends in any case"),
     variable("RESET_TOKEN_EXPIRE_MINUTES", "reset-token-expire-minutes", "MINUTES", "10", "Life of a password reset link"),
     variable("ALLOWED_ORIGINS", "allowed-origins", "ORIGINS", "", "Other origins whose pages may call the API, separated by commas"),
     variable("JWT_AUDIENCE", "jwt-audience", "NAME", "PUBLIC_URL; none with HS256", "Audience of access tokens"),
@@ -78,6 +78,10 @@ pub(super) const VARIABLES: &[Variable] = &[
     variable("LOG_FORMAT", "log-format", "FORMAT", "text", "text or json"),
 ];
 
+/// Variables that say something elsewhere and that this version does not read. Whoever sets one must not believe that it
+/// does something.
+pub(super) const UNKNOWN: [&str; 3] = ["SMTP_URL", "TRUSTED_PROXIES", "RATE_LIMITS"];
+
 impl Variable {
     fn argument(&self, flag: &'static str) -> Arg {
         let help = match self.default {
@@ -91,6 +95,7 @@ impl Variable {
             .hide_env_values(true)
             .value_name(self.value_name)
             .help_heading("Configuration")
+            .global(true)
             .help(help)
     }
 }
@@ -104,10 +109,8 @@ pub struct Settings(BTreeMap<&'static str, String>);
 impl Settings {
     pub(super) fn from_variables<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let named = |name: &str| {
-            VARIABLES
-                .iter()
-                .find(|variable| variable.name == name)
-                .map(|variable| variable.name)
+            let known = VARIABLES.iter().map(|variable| variable.name);
+            known.chain(UNKNOWN).find(|known| *known == name)
         };
         Self(
             variables
@@ -142,6 +145,9 @@ impl clap::FromArgMatches for Settings {
                 None => environment(variable.name)?,
             };
             texts.extend(text.map(|text| (variable.name, text)));
+        }
+        for name in UNKNOWN {
+            texts.extend(environment(name)?.map(|text| (name, text)));
         }
         Ok(Self(texts))
     }
@@ -244,6 +250,19 @@ mod tests {
         assert_eq!(settings.get("PORT"), Some("9000"));
         assert_eq!(settings.get("PRODUCTS"), Some("off"));
         assert_eq!(settings.get("HOST"), None);
+    }
+
+    #[test]
+    fn a_flag_may_stand_after_the_command_too() {
+        let command = command().subcommand(Command::new("user").subcommand(Command::new("list")));
+        let matches = command
+            .try_get_matches_from(["vestibule", "--host", "::1", "user", "list", "--port", "9000"])
+            .unwrap();
+        let settings = Settings::from_arg_matches(&matches).unwrap();
+        assert_eq!(
+            (settings.get("HOST"), settings.get("PORT")),
+            (Some("::1"), Some("9000"))
+        );
     }
 
     #[test]

@@ -41,6 +41,7 @@ fn the_defaults_that_the_help_states_are_those_in_force() {
     let in_words = [
         "PUBLIC_URL",
         "DATABASE_URL",
+        "SESSION_MAX_DAYS",
         "JWT_AUDIENCE",
         "COOKIE_DOMAIN",
         "MAIL_FROM",
@@ -48,7 +49,7 @@ fn the_defaults_that_the_help_states_are_those_in_force() {
     let stated = VARIABLES
         .iter()
         .filter(|variable| !variable.default.is_empty() && !in_words.contains(&variable.name));
-    assert_eq!(stated.clone().count(), 18);
+    assert_eq!(stated.clone().count(), 17);
     for variable in stated {
         assert_eq!(
             format!("{:?}", config(&[(variable.name, variable.default)])),
@@ -101,6 +102,10 @@ fn a_mistake_has_no_consequences_reported_beside_it() {
         ["PUBLIC_URL"]
     );
     assert_eq!(
+        mistakes(&[("ALGORITHM", "RS256"), ("SECRET_KEY", STRONG)]),
+        ["ALGORITHM"]
+    );
+    assert_eq!(
         mistakes(&[("ALGORITHM", "HS256"), ("SECRET_KEY_FILE", "/nowhere")]),
         ["SECRET_KEY_FILE"]
     );
@@ -110,6 +115,43 @@ fn a_mistake_has_no_consequences_reported_beside_it() {
         mistakes(&[postgres, ("SEALING_KEY_FILE", "/nowhere")]),
         ["SEALING_KEY_FILE"]
     );
+}
+
+#[test]
+fn a_mistake_hides_none_that_can_be_told_without_it() {
+    for domain in ["192.0.2.1", "com", "https://example.com"] {
+        assert_eq!(
+            mistakes(&[("PUBLIC_URL", "nowhere"), ("COOKIE_DOMAIN", domain)]),
+            ["PUBLIC_URL", "COOKIE_DOMAIN"]
+        );
+    }
+    assert_eq!(
+        mistakes(&[("ALGORITHM", "RS256"), ("SECRET_KEY", "your-secret-key")]),
+        ["ALGORITHM", "SECRET_KEY"]
+    );
+}
+
+#[test]
+fn what_is_set_to_no_effect_is_warned_of() {
+    assert!(config(&[]).warnings.is_empty());
+    let public = [("HOST", "0.0.0.0"), ("PUBLIC_URL", "https://login.example.com")];
+    assert!(config(&public).warnings.is_empty());
+    let signed = [("ALGORITHM", "HS256"), ("SECRET_KEY", STRONG)];
+    assert!(config(&signed).warnings.is_empty());
+    for (name, value) in [
+        ("HOST", "0.0.0.0"),
+        ("SECRET_KEY", STRONG),
+        ("SMTP_URL", "smtps://u:hunter2@mail"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8"),
+        ("RATE_LIMITS", "on"),
+    ] {
+        let warnings = config(&[(name, value)]).warnings;
+        assert_eq!(warnings.len(), 1, "{name}");
+        assert!(
+            warnings[0].starts_with(name) && !warnings[0].contains("hunter2"),
+            "{warnings:?}"
+        );
+    }
 }
 
 #[test]
@@ -143,15 +185,16 @@ fn a_templates_env_file_works_once_its_placeholder_is_replaced() {
 }
 
 #[test]
-fn hs256_needs_a_secret_key_and_the_others_leave_it_alone() {
+fn hs256_needs_a_secret_key_and_the_others_do_not_use_it() {
     assert_eq!(mistakes(&[("ALGORITHM", "HS256")]), ["SECRET_KEY"]);
     assert_eq!(mistakes(&[("ALGORITHM", "HS256"), ("SECRET_KEY", "")]), ["SECRET_KEY"]);
-    let unused = ("SECRET_KEY", "your-secret-key-here");
+    let unused = ("SECRET_KEY", STRONG);
     assert!(matches!(config(&[unused]).signing, Signing::EdDsa));
     assert!(matches!(
         config(&[unused, ("ALGORITHM", "es256")]).signing,
         Signing::Es256
     ));
+    assert_eq!(mistakes(&[("SECRET_KEY", "your-secret-key-here")]), ["SECRET_KEY"]);
 }
 
 #[test]

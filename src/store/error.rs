@@ -113,16 +113,24 @@ pub enum OpenError {
         /// The version of the schema that this program does not know.
         version: i64,
     },
-    /// The file, or the directory it is to be in, cannot be made or read.
-    #[error("cannot open the database file {}", path.display())]
+    /// The directory that the file is to be in cannot be made.
+    #[error("cannot make the directory {} for the database; DATA_DIR or DATABASE_URL says where it is", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The file cannot be made or read.
+    #[error("cannot open the database file {}; DATA_DIR or DATABASE_URL says where it is", path.display())]
     File {
-        /// The file or directory.
+        /// The file.
         path: PathBuf,
         /// What the operating system said.
         source: io::Error,
     },
     /// The database does not answer as it should.
-    #[error("cannot open the database")]
+    #[error("cannot open the database that DATABASE_URL names")]
     Database(#[source] Error),
 }
 

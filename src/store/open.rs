@@ -87,14 +87,16 @@ async fn check_tables(engine: Engine, connection: &mut AnyConnection) -> Result<
 /// Makes the file and its directory, for their owner only, unless they are there. SQLite gives its log files the mode of
 /// the file.
 fn create_file(path: &Path) -> Result<(), OpenError> {
-    let failed = |path: &Path, source| OpenError::File {
-        path: path.to_owned(),
-        source,
-    };
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        private_file::create_directory(directory).map_err(|error| failed(directory, error))?;
+        private_file::create_directory(directory).map_err(|source| OpenError::Directory {
+            path: directory.to_owned(),
+            source,
+        })?;
     }
     let mut options = private_file::options();
     let opened = options.write(true).create(true).truncate(false).open(path);
-    opened.map(drop).map_err(|error| failed(path, error))
+    opened.map(drop).map_err(|source| OpenError::File {
+        path: path.to_owned(),
+        source,
+    })
 }

@@ -46,10 +46,13 @@ enum Challenge {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct FieldProblem {
     /// The field's name as it was, or should have been, sent.
+    #[schemars(example = &"email")]
     field: Cow<'static, str>,
     /// Stable, for programs.
+    #[schemars(example = &"required")]
     code: &'static str,
     /// For people.
+    #[schemars(example = &"This field is required")]
     message: String,
 }
 

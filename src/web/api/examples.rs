@@ -22,8 +22,21 @@ pub(super) fn complete(document: &mut Value) {
     }
     let described = document["components"]["schemas"].as_object_mut();
     for schema in described.into_iter().flat_map(|schemas| schemas.values_mut()) {
+        drop_empty_defaults(schema);
         if schema.get("examples").is_none() && schema.get("properties").is_some() {
             schema["examples"] = json!([sample(&schemas, schema)]);
+        }
+    }
+}
+
+/// `null` says only that a field may be left out, which is said already; and it may be no value of the field's type.
+fn drop_empty_defaults(schema: &mut Value) {
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for property in properties.into_iter().flat_map(|properties| properties.values_mut()) {
+        if property.get("default").is_some_and(Value::is_null)
+            && let Some(property) = property.as_object_mut()
+        {
+            property.remove("default");
         }
     }
 }

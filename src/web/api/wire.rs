@@ -119,8 +119,7 @@ pub(super) struct LoginRequest {
     #[serde(default)]
     pub(super) email: Option<String>,
     // Not serde's to miss, which names but the first of several missing fields.
-    #[serde(default)]
-    #[schemars(with = "Secret", required)]
+    #[schemars(with = "Secret")]
     pub(super) password: Option<Secret>,
     /// `password`, where it is given at all.
     #[serde(default)]
