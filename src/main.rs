@@ -37,6 +37,7 @@ enum Command {
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if commands::is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => {
             commands::complain(&error);
             ExitCode::FAILURE

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use vestibule::{
     auth::{Actor, Auth, KeyStatus},
-    config::Config,
+    config::{Config, Signing},
 };
 
 #[derive(Subcommand)]
@@ -17,19 +17,22 @@ pub(crate) enum Command {
     /// Make a new key; it is published at once and signs after ten minutes, and no valid token is refused
     Rotate {
         /// Sign with the new key at once and refuse every token signed before: for a key that others may have. Running
-        /// servers follow within a minute
+        /// servers follow within ten seconds
         #[arg(long)]
         now: bool,
     },
 }
 
 pub(crate) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
-    super::with_auth(config, async |auth| obey(command, auth).await).await
+    super::with_auth(config, async |auth| obey(command, auth, &config.signing).await).await
 }
 
-async fn obey(command: Command, auth: &Auth) -> anyhow::Result<()> {
+async fn obey(command: Command, auth: &Auth, signing: &Signing) -> anyhow::Result<()> {
     match command {
         Command::List { json } => {
+            if matches!(signing, Signing::Hs256(_)) {
+                super::remark("with ALGORITHM=HS256 tokens are signed with SECRET_KEY; stored keys do not sign");
+            }
             let keys = auth.list_signing_keys(&Actor::Operator).await?;
             if json {
                 return super::say_json(&keys);
@@ -41,6 +44,14 @@ async fn obey(command: Command, auth: &Auth) -> anyhow::Result<()> {
         Command::Rotate { now } => {
             auth.rotate_signing_keys(&Actor::Operator, now).await?;
             super::say("A new signing key is published.")?;
+            if now {
+                super::say(
+                    "It signs from now on. Every access token signed before is refused; running servers follow within ten \
+                     seconds.",
+                )?;
+            } else if let Some(key) = auth.list_signing_keys(&Actor::Operator).await?.last() {
+                super::say(format_args!("It signs from {}. No token is refused.", key.signs_from))?;
+            }
         }
     }
     Ok(())

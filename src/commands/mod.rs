@@ -7,15 +7,45 @@ pub(crate) mod user;
 
 use std::{
     io::{self, Write},
+    path::Path,
     sync::Arc,
 };
 
+use anyhow::bail;
 use serde::Serialize;
-use vestibule::{app::Services, auth::Auth, clock::SystemClock, config::Config};
+use vestibule::{
+    app::Services,
+    auth::Auth,
+    clock::SystemClock,
+    config::{Config, DatabaseUrl},
+};
+
+/// As [`with_new_auth`], where there is a database: one made here would be empty, and not the one that was meant.
+pub(crate) async fn with_auth(
+    config: &Config,
+    work: impl AsyncFnOnce(&Auth) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    if let Some(path) = missing_database(config) {
+        bail!(
+            "there is no database at {}: run this command with the server's DATA_DIR or DATABASE_URL, in its working \
+             directory where they are relative",
+            path.display()
+        );
+    }
+    with_new_auth(config, work).await
+}
+
+/// The SQLite file that is to be opened, if it is not there.
+pub(crate) fn missing_database(config: &Config) -> Option<&Path> {
+    match &config.database {
+        DatabaseUrl::Sqlite(path) => Some(path.as_path()).filter(|path| !path.exists()),
+        DatabaseUrl::Postgres(_) => None,
+    }
+}
 
 /// Does `work` with the operations of a house that is opened for it, beside a running server, and closed again however
 /// it went.
-pub(crate) async fn with_auth(
+pub(crate) async fn with_new_auth(
     config: &Config,
     work: impl AsyncFnOnce(&Auth) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
@@ -25,9 +55,14 @@ pub(crate) async fn with_auth(
     done
 }
 
+/// What a command has to say could not be written. A type of its own, since a database's connection breaks too.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the output")]
+pub(crate) struct OutputError(#[source] io::Error);
+
 /// Prints a line for the one who typed the command.
-pub(crate) fn say(line: impl std::fmt::Display) -> io::Result<()> {
-    writeln!(io::stdout().lock(), "{line}")
+pub(crate) fn say(line: impl std::fmt::Display) -> Result<(), OutputError> {
+    writeln!(io::stdout().lock(), "{line}").map_err(OutputError)
 }
 
 /// Prints `value` as JSON, for programs.
@@ -37,6 +72,42 @@ pub(crate) fn say_json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Tells on standard error what went wrong, with its causes.
 pub(crate) fn complain(error: &anyhow::Error) {
+    remark(in_one_line(error));
+}
+
+/// Tells the one who typed the command what is not part of its output.
+pub(crate) fn remark(text: impl std::fmt::Display) {
     // If standard error is gone there is nobody left to tell.
-    let _ = writeln!(io::stderr().lock(), "vestibule: {error:#}");
+    let _ = writeln!(io::stderr().lock(), "vestibule: {text}");
+}
+
+/// Whether whoever read the output has seen enough, as `head` has.
+pub(crate) fn is_unread(error: &anyhow::Error) -> bool {
+    let output = error.downcast_ref::<OutputError>();
+    output.is_some_and(|OutputError(cause)| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// The error with its causes; a cause that the text before it has quoted is not told again.
+fn in_one_line(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |told, cause| {
+        let cause = cause.to_string();
+        match told.as_str() {
+            "" => cause,
+            told if told.ends_with(&cause) => told.to_owned(),
+            told => format!("{told}: {cause}"),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let refused = anyhow::anyhow!("Connection refused")
+            .context("cannot talk: Connection refused")
+            .context("cannot open");
+        assert_eq!(in_one_line(&refused), "cannot open: cannot talk: Connection refused");
+    }
 }

@@ -9,6 +9,9 @@ use vestibule::{app, clock::SystemClock, config::Config, telemetry};
 /// Serves until it is asked to stop by SIGTERM or Ctrl-C.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     telemetry::init(config.log_format)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let site = config.public_url.origin().to_owned();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

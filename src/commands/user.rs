@@ -84,7 +84,18 @@ pub(crate) enum Command {
 }
 
 pub(crate) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
-    super::with_auth(config, async |auth| obey(command, auth).await).await
+    if !matches!(command, Command::Create { .. }) {
+        return super::with_auth(config, async |auth| obey(command, auth).await).await;
+    }
+    let new_database = super::missing_database(config);
+    super::with_new_auth(config, async |auth| {
+        obey(command, auth).await?;
+        match new_database {
+            Some(path) => Ok(super::say(format_args!("in a new database, {}", path.display()))?),
+            None => Ok(()),
+        }
+    })
+    .await
 }
 
 async fn obey(command: Command, auth: &Auth) -> anyhow::Result<()> {
@@ -131,7 +142,7 @@ async fn obey(command: Command, auth: &Auth) -> anyhow::Result<()> {
                 .grant_role(&actor, user.id, &role, &client)
                 .await
                 .map_err(in_words)?;
-            super::say(format_args!("{} has the roles: {}", user.email, user.roles.join(", ")))?;
+            super::say(roles_in_words(&user))?;
         }
         Command::Revoke { user, role } => {
             let user = find(auth, &user).await?;
@@ -139,7 +150,7 @@ async fn obey(command: Command, auth: &Auth) -> anyhow::Result<()> {
                 .revoke_role(&actor, user.id, &role, &client)
                 .await
                 .map_err(in_words)?;
-            super::say(format_args!("{} has the roles: {}", user.email, user.roles.join(", ")))?;
+            super::say(roles_in_words(&user))?;
         }
         Command::Disable { user } => set_active(auth, &user, false).await?,
         Command::Enable { user } => set_active(auth, &user, true).await?,
@@ -194,6 +205,13 @@ async fn list(auth: &Auth, mut query: UserQuery, json: bool) -> anyhow::Result<(
     }
 }
 
+fn roles_in_words(user: &User) -> String {
+    if user.roles.is_empty() {
+        return format!("{} has no roles", user.email);
+    }
+    format!("{} has the roles: {}", user.email, user.roles.join(", "))
+}
+
 fn describe(user: &User) -> String {
     let username = user.username.as_deref().unwrap_or("-");
     let state = if user.is_active { "active" } else { "disabled" };
@@ -214,7 +232,11 @@ fn read_password() -> anyhow::Result<Password> {
             .lock()
             .read_line(&mut line)
             .context("cannot read the password from standard input")?;
-        return Ok(Password::from(line.trim_end_matches(['\r', '\n']).to_owned()));
+        let password = line.trim_end_matches(['\r', '\n']);
+        if password.is_empty() {
+            bail!("no password given: write it to standard input, or run this in a terminal to be asked for it");
+        }
+        return Ok(Password::from(password.to_owned()));
     }
     let first = rpassword::prompt_password("Password: ")?;
     if rpassword::prompt_password("Again: ")? != first {

@@ -23,6 +23,9 @@ one_engine![
     the_openapi_document_is_printed,
     a_stop_finishes_the_request_in_flight,
     a_busy_port_is_told,
+    no_database_is_made_where_one_was_meant_to_be,
+    a_sealing_key_that_is_missing_is_not_made_anew,
+    a_reader_that_has_seen_enough_is_no_failure,
 ];
 
 async fn create(place: &Place, email: &str, more: &[&str]) {
@@ -112,6 +115,12 @@ async fn roles_are_granted_and_revoked_beside_a_running_server(place: Place) {
         .await
         .expect_failure();
     assert_eq!(show(&place, "ann@example.com").await["roles"], json!(["editor"]));
+    let revoked = place
+        .vestibule(&["user", "revoke", "ann@example.com", "editor"])
+        .await
+        .expect_success()
+        .stdout;
+    assert_eq!(revoked, "ann@example.com has no roles\n");
 }
 
 async fn users_are_disabled_enabled_and_deleted(place: Place) {
@@ -176,15 +185,31 @@ async fn keys_are_listed_and_rotated(place: Place) {
         );
         keys.as_array().unwrap().len()
     };
+    create(&place, "ann@example.com", &[]).await;
     assert_eq!(count().await, 1);
-    place.vestibule(&["keys", "rotate"]).await.expect_success();
+    let rotated = place.vestibule(&["keys", "rotate"]).await.expect_success().stdout;
+    assert!(rotated.contains("signs from 20"), "{rotated}");
     assert_eq!(count().await, 2);
+    let rotated = place
+        .vestibule(&["keys", "rotate", "--now"])
+        .await
+        .expect_success()
+        .stdout;
+    assert!(
+        rotated.contains("refused") && rotated.contains("ten seconds"),
+        "{rotated}"
+    );
     let variables = [("ALGORITHM", "HS256"), ("SECRET_KEY", crate::support::SECRET_KEY)];
     let finished = place
         .vestibule_with(&["keys", "rotate"], &variables, "")
         .await
         .expect_failure();
     assert!(finished.stderr.contains("SECRET_KEY"), "{finished:?}");
+    let finished = place
+        .vestibule_with(&["keys", "list"], &variables, "")
+        .await
+        .expect_success();
+    assert!(finished.stderr.contains("do not sign"), "{finished:?}");
 }
 
 async fn mistakes_are_told_in_words(place: Place) {
@@ -193,7 +218,7 @@ async fn mistakes_are_told_in_words(place: Place) {
     for (arguments, input, said) in [
         (&["user", "show", "nobody@example.com"][..], "", "nobody@example.com"),
         (&create[..], "short\n", "password"),
-        (&create[..], "", "password"),
+        (&create[..], "", "no password given"),
         (
             &["user", "create", "--email", "not-an-address"],
             "plum-Tractor-94-orbit\n",
@@ -258,4 +283,52 @@ async fn a_busy_port_is_told(place: Place) {
         .await
         .expect_failure();
     assert!(finished.stderr.contains(&port), "{finished:?}");
+}
+
+async fn no_database_is_made_where_one_was_meant_to_be(place: Place) {
+    let file = place.directory().join("vestibule.db");
+    for arguments in [
+        &["user", "list"][..],
+        &["user", "show", "ann"],
+        &["keys", "list"],
+        &["keys", "rotate"],
+    ] {
+        let finished = place.vestibule(arguments).await.expect_failure();
+        for said in [file.to_str().unwrap(), "DATA_DIR", "DATABASE_URL"] {
+            assert!(finished.stderr.contains(said), "no {said} in {finished:?}");
+        }
+        assert!(!file.exists(), "{arguments:?}");
+    }
+    let arguments = ["user", "create", "--email", "ann@example.com"];
+    let made = place.vestibule_with(&arguments, &[], &format!("{PASSWORD}\n")).await;
+    let told = made.expect_success().stdout;
+    assert!(told.contains(file.to_str().unwrap()), "{told}");
+    let arguments = ["user", "create", "--email", "bob@example.com"];
+    let made = place.vestibule_with(&arguments, &[], &format!("{PASSWORD}\n")).await;
+    let told = made.expect_success().stdout;
+    assert!(!told.contains("database"), "{told}");
+}
+
+async fn a_sealing_key_that_is_missing_is_not_made_anew(place: Place) {
+    let generated = [("SEALING_KEY", "")];
+    place.start_with(&generated).await.stop().await;
+    let key = place.directory().join("sealing.key");
+    std::fs::remove_file(&key).unwrap();
+    let finished = place.vestibule_with(&["serve"], &generated, "").await.expect_failure();
+    assert!(
+        finished.stderr.contains("sealing.key is missing: restore it"),
+        "{finished:?}"
+    );
+    assert!(!key.exists());
+}
+
+async fn a_reader_that_has_seen_enough_is_no_failure(place: Place) {
+    let mut command = std::process::Command::new("sh");
+    let output = command
+        .args(["-c", "\"$0\" openapi | head -n 1", env!("CARGO_BIN_EXE_vestibule")])
+        .current_dir(place.directory())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "{\n");
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
 }

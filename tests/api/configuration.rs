@@ -12,6 +12,9 @@ one_engine![
     secrets_come_from_files_too,
     with_nothing_set_it_starts,
     help_names_every_variable,
+    an_option_may_stand_after_the_command,
+    what_has_no_effect_is_warned_of,
+    a_place_where_no_database_can_be_is_told_by_its_name,
 ];
 
 async fn every_mistake_is_reported_at_once(place: Place) {
@@ -89,19 +92,19 @@ async fn a_flag_wins_over_the_environment_and_that_over_the_file(place: Place) {
         "SITE_NAME=File\nPASSWORD_MIN_LENGTH=99999\n",
     )
     .unwrap();
-    let finished = place.vestibule(&["keys", "list"]).await.expect_failure();
+    let finished = place.vestibule(&["openapi"]).await.expect_failure();
     assert!(
         finished.stderr.contains("PASSWORD_MIN_LENGTH"),
         "the file is read: {finished:?}"
     );
     let variables = [("PASSWORD_MIN_LENGTH", "12")];
     place
-        .vestibule_with(&["keys", "list"], &variables, "")
+        .vestibule_with(&["openapi"], &variables, "")
         .await
         .expect_success();
     let variables = [("PASSWORD_MIN_LENGTH", "88888")];
     place
-        .vestibule_with(&["--password-min-length", "12", "keys", "list"], &variables, "")
+        .vestibule_with(&["--password-min-length", "12", "openapi"], &variables, "")
         .await
         .expect_success();
 }
@@ -191,4 +194,39 @@ async fn help_names_every_variable(place: Place) {
         assert!(help.contains(variable), "no {variable} in {help}");
     }
     assert!(!help.contains(SECRET_KEY));
+}
+
+async fn an_option_may_stand_after_the_command(place: Place) {
+    let finished = place.vestibule(&["openapi", "--port", "0"]).await.expect_failure();
+    assert!(finished.stderr.contains("PORT"), "{finished:?}");
+    let finished = place.vestibule(&["keys", "list", "--port", "0"]).await.expect_failure();
+    assert!(finished.stderr.contains("PORT"), "{finished:?}");
+}
+
+async fn what_has_no_effect_is_warned_of(place: Place) {
+    let variables = [
+        ("SECRET_KEY", SECRET_KEY),
+        ("SMTP_URL", "smtps://u:hunter2@mail.example.com"),
+    ];
+    let output = Process::start(&place, &variables).await.output();
+    for said in [
+        "SECRET_KEY is set but not used",
+        "SMTP_URL is not known to this version",
+    ] {
+        assert!(output.contains(said), "no {said} in {output}");
+    }
+    assert!(!output.contains("hunter2"), "{output}");
+}
+
+async fn a_place_where_no_database_can_be_is_told_by_its_name(place: Place) {
+    let variables = [("DATA_DIR", "/proc/x"), ("DATABASE_URL", "")];
+    let finished = place.vestibule_with(&["serve"], &variables, "").await.expect_failure();
+    for said in ["/proc/x", "directory", "DATA_DIR"] {
+        assert!(finished.stderr.contains(said), "no {said} in {finished:?}");
+    }
+    let variables = [("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/x")];
+    let finished = place.vestibule_with(&["serve"], &variables, "").await.expect_failure();
+    let text = &finished.stderr;
+    assert!(text.contains("DATABASE_URL") && !text.contains("hunter2"), "{text}");
+    assert_eq!(text.matches("refused").count(), 1, "{text}");
 }
