@@ -109,7 +109,7 @@ async fn a_file_that_is_no_database_and_a_directory_that_cannot_be_made_are_erro
     let refused = Store::open(&Location::Sqlite(path.join("vestibule.db")))
         .await
         .unwrap_err();
-    assert!(matches!(refused, OpenError::File { .. }), "{refused:?}");
+    assert!(matches!(refused, OpenError::Directory { .. }), "{refused:?}");
 }
 
 #[tokio::test]
