@@ -44,6 +44,7 @@ enum Challenge {
 
 /// One field that does not hold what it must.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(example = FieldProblem::new("email", "required", "This field is required"))]
 pub(crate) struct FieldProblem {
     /// The field's name as it was, or should have been, sent.
     #[schemars(example = &"email")]
