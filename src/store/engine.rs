@@ -7,13 +7,19 @@ use sqlx::{
     any::{AnyConnectOptions, AnyPoolOptions},
 };
 
-use super::outbox::{claim_message, message_columns};
+use super::{
+    outbox::{claim_message, message_columns},
+    watch::Watch,
+};
 
 /// How long a request waits for a connection before it is told to come back later.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// For how long an idle connection is trusted without a question, which would cost each request a round trip.
 const TRUSTED_IDLE: Duration = Duration::from_secs(15);
+
+/// How long the answer to that question may take.
+const PING_LIMIT: Duration = Duration::from_secs(1);
 
 /// Connections to PostgreSQL, whose default limit is 100 for all.
 const POSTGRES_CONNECTIONS: u32 = 10;
@@ -77,17 +83,17 @@ impl Engine {
 }
 
 /// Connections that write, one at a time: SQLite has one writer, and a queue of ours is fairer than its lock.
-pub(super) fn sqlite_writer(path: &Path) -> Result<AnyPool, sqlx::Error> {
-    Ok(pool(1, SQLITE_WRITER)
+pub(super) fn sqlite_writer(path: &Path, watch: &Watch) -> Result<AnyPool, sqlx::Error> {
+    Ok(pool(1, SQLITE_WRITER, watch)
         .idle_timeout(None)
         .max_lifetime(None)
         .connect_lazy_with(sqlite(path, "rw")?))
 }
 
 /// Connections that cannot write.
-pub(super) fn sqlite_readers(path: &Path) -> Result<AnyPool, sqlx::Error> {
+pub(super) fn sqlite_readers(path: &Path, watch: &Watch) -> Result<AnyPool, sqlx::Error> {
     let cores = thread::available_parallelism().map_or(4, |cores| u32::try_from(cores.get()).unwrap_or(8));
-    let pool = pool(cores.clamp(4, 8), SQLITE_READER)
+    let pool = pool(cores.clamp(4, 8), SQLITE_READER, watch)
         .idle_timeout(None)
         .max_lifetime(None);
     Ok(pool.connect_lazy_with(sqlite(path, "rw")?))
@@ -99,8 +105,8 @@ pub(super) async fn sqlite_inspector(path: &Path) -> Result<AnyConnection, sqlx:
 }
 
 /// Connections that read and write.
-pub(super) fn postgres(url: &str) -> Result<AnyPool, sqlx::Error> {
-    Ok(pool(POSTGRES_CONNECTIONS, POSTGRES_SESSION).connect_lazy_with(url.parse()?))
+pub(super) fn postgres(url: &str, watch: &Watch) -> Result<AnyPool, sqlx::Error> {
+    Ok(pool(POSTGRES_CONNECTIONS, POSTGRES_SESSION, watch).connect_lazy_with(url.parse()?))
 }
 
 /// A connection to find out what there is, and to migrate it.
@@ -116,18 +122,25 @@ async fn connect(options: &AnyConnectOptions, setup: &'static str) -> Result<Any
     Ok(connection)
 }
 
-fn pool(connections: u32, setup: &'static str) -> AnyPoolOptions {
+fn pool(connections: u32, setup: &'static str, watch: &Watch) -> AnyPoolOptions {
+    let (before_use, after_use) = (watch.clone(), watch.clone());
     AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
+        .before_acquire(move |connection, meta| {
+            let watch = before_use.clone();
             Box::pin(async move {
-                if meta.idle_for > TRUSTED_IDLE {
-                    connection.ping().await?;
+                if watch.suspects(meta.age) {
+                    return Ok(false);
                 }
-                Ok(true)
+                Ok(meta.idle_for <= TRUSTED_IDLE || watch.limit(PING_LIMIT, connection.ping()).await.is_ok())
             })
+        })
+        // Before sqlx asks the connection whether it lives, and waits for its answer.
+        .after_release(move |_, meta| {
+            let trusted = !after_use.suspects(meta.age);
+            Box::pin(async move { Ok(trusted) })
         })
         .after_connect(move |connection, _| {
             Box::pin(async move { sqlx::raw_sql(setup).execute(connection).await.map(drop) })

@@ -3,14 +3,17 @@
 //! Reads are methods of `Store`, one query each. Writes are methods of `Tx`, so that what belongs together commits
 //! together. One set of statements serves SQLite and PostgreSQL; the few differences are in `engine`.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use sqlx::{
-    Any, AnyPool, FromRow,
+    Any, AnyPool, FromRow, Transaction,
     any::{AnyArguments, AnyRow},
 };
 
-use self::engine::Engine;
+use self::{
+    engine::Engine,
+    watch::{Repeatable, STATEMENT_LIMIT, Watch, is_worth_another_try},
+};
 
 mod audit;
 mod engine;
@@ -26,6 +29,7 @@ mod tests;
 mod tx;
 mod types;
 mod users;
+mod watch;
 
 pub use self::{
     audit::{EventFilter, EventRow},
@@ -41,6 +45,10 @@ pub use self::{
 
 /// The most rows of one kind that a user's own export holds, newest first: what one request may read into memory.
 pub const EXPORT_LIMIT: i64 = 10_000;
+
+/// How long the database may take to say that it is there. Whoever asks has other servers to send requests to, and gives
+/// up soon itself.
+const PING_LIMIT: Duration = Duration::from_secs(2);
 
 /// Where the data is.
 #[derive(Clone, PartialEq, Eq)]
@@ -67,6 +75,7 @@ pub struct Store {
     engine: Engine,
     reader: AnyPool,
     writer: AnyPool,
+    watch: Watch,
 }
 
 /// A statement and its arguments. The text is static, so that every connection prepares it once and keeps it.
@@ -88,14 +97,26 @@ fn decode_all<R: Decode>(rows: &[AnyRow]) -> Result<Vec<R>, Error> {
 impl Store {
     /// Starts a transaction to write in. On SQLite there is one at a time: do nothing slow inside.
     pub async fn begin(&self) -> Result<Tx, Error> {
-        let transaction = self.writer.begin_with(self.engine.begin()).await?;
-        Ok(Tx::new(self.engine, transaction))
+        // Nothing has been written yet, so that on a connection that proves lost nothing is.
+        let begun = match self.begin_once().await {
+            Err(error) if is_worth_another_try(&error) => self.begin_once().await,
+            begun => begun,
+        };
+        Ok(Tx::new(self.engine, begun?, self.watch.clone()))
+    }
+
+    async fn begin_once(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        let begin = self.writer.begin_with(self.engine.begin());
+        self.watch.limit(STATEMENT_LIMIT, begin).await
     }
 
     /// Whether the database answers and holds our tables.
     pub async fn ping(&self) -> Result<(), Error> {
-        let lock = self.row(sqlx::query("SELECT name FROM locks LIMIT 1")).await?;
-        lock.map(drop).ok_or_else(|| sqlx::Error::RowNotFound.into())
+        let query = sqlx::query("SELECT name FROM locks LIMIT 1");
+        // Half for a connection to become free, half for its answer.
+        let answer = tokio::time::timeout(PING_LIMIT, self.read(query, PING_LIMIT / 2)).await;
+        let locks = answer.map_err(|elapsed| sqlx::Error::Io(elapsed.into()))??;
+        locks.first().map(drop).ok_or_else(|| sqlx::Error::RowNotFound.into())
     }
 
     /// Waits for what is under way and closes every connection. SQLite then folds its log into the file.
@@ -105,18 +126,29 @@ impl Store {
     }
 
     async fn read_one<R: Decode>(&self, query: Query) -> Result<Option<R>, Error> {
-        decode_one(self.row(query).await?.as_ref())
+        decode_one(self.rows(query).await?.first())
     }
 
     async fn read_all<R: Decode>(&self, query: Query) -> Result<Vec<R>, Error> {
         decode_all(&self.rows(query).await?)
     }
 
-    async fn row(&self, query: Query) -> Result<Option<AnyRow>, Error> {
-        Ok(query.fetch_optional(&self.reader).await?)
+    async fn rows(&self, query: Query) -> Result<Vec<AnyRow>, Error> {
+        self.read(query, STATEMENT_LIMIT).await
     }
 
-    async fn rows(&self, query: Query) -> Result<Vec<AnyRow>, Error> {
-        Ok(query.fetch_all(&self.reader).await?)
+    async fn read(&self, query: Query, limit: Duration) -> Result<Vec<AnyRow>, Error> {
+        let query = Repeatable::new(query).map_err(sqlx::Error::Encode)?;
+        // A read changes nothing, and may be made again where the connection proves lost.
+        let rows = match self.read_once(query.query(), limit).await {
+            Err(error) if is_worth_another_try(&error) => self.read_once(query.query(), limit).await,
+            rows => rows,
+        };
+        Ok(rows?)
+    }
+
+    async fn read_once(&self, query: Query, limit: Duration) -> Result<Vec<AnyRow>, sqlx::Error> {
+        let mut connection = self.reader.acquire().await?;
+        self.watch.limit(limit, query.fetch_all(&mut *connection)).await
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sqlx::{AnyConnection, Connection, Row, migrate::Migrator};
 
-use super::{Location, OpenError, Store, engine, engine::Engine};
+use super::{Location, OpenError, Store, engine, engine::Engine, watch::Watch};
 use crate::private_file;
 
 /// The table that says which migrations were applied. Its name is what makes a database ours.
@@ -30,7 +30,8 @@ impl Store {
         check_tables(Engine::Sqlite, &mut inspector).await?;
         inspector.close().await?;
 
-        let writer = engine::sqlite_writer(path)?;
+        let watch = Watch::default();
+        let writer = engine::sqlite_writer(path, &watch)?;
         // In a transaction, because sqlx's lock on migrations does nothing on SQLite: without it two processes that
         // start at once would both create the tables.
         let mut transaction = writer.begin_with(Engine::Sqlite.begin()).await?;
@@ -38,8 +39,9 @@ impl Store {
         transaction.commit().await?;
         Ok(Self {
             engine: Engine::Sqlite,
-            reader: engine::sqlite_readers(path)?,
+            reader: engine::sqlite_readers(path, &watch)?,
             writer,
+            watch,
         })
     }
 
@@ -50,11 +52,13 @@ impl Store {
         migrate(&mut connection).await?;
         connection.close().await?;
 
-        let pool = engine::postgres(url)?;
+        let watch = Watch::default();
+        let pool = engine::postgres(url, &watch)?;
         Ok(Self {
             engine: Engine::Postgres,
             reader: pool.clone(),
             writer: pool,
+            watch,
         })
     }
 }

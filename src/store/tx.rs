@@ -4,7 +4,11 @@ use std::mem;
 
 use sqlx::{Any, AnyConnection, Transaction, any::AnyRow};
 
-use super::{Decode, Error, Query, decode_all, decode_one, engine::Engine};
+use super::{
+    Decode, Error, Query, decode_all, decode_one,
+    engine::Engine,
+    watch::{STATEMENT_LIMIT, Watch},
+};
 
 /// A transaction to write in; dropped without [`commit`](Tx::commit), it never happened.
 ///
@@ -15,14 +19,16 @@ use super::{Decode, Error, Query, decode_all, decode_one, engine::Engine};
 pub struct Tx {
     pub(super) engine: Engine,
     transaction: Transaction<'static, Any>,
+    watch: Watch,
     broken: bool,
 }
 
 impl Tx {
-    pub(super) const fn new(engine: Engine, transaction: Transaction<'static, Any>) -> Self {
+    pub(super) const fn new(engine: Engine, transaction: Transaction<'static, Any>, watch: Watch) -> Self {
         Self {
             engine,
             transaction,
+            watch,
             broken: false,
         }
     }
@@ -31,17 +37,21 @@ impl Tx {
     ///
     /// After a failed statement this is an error: SQLite would commit the others, and PostgreSQL would answer a COMMIT
     /// with a rollback that sqlx does not report.
+    ///
+    /// When the database is lost or falls silent meanwhile, this too is [`Error::Unavailable`], and nobody knows whether
+    /// the transaction happened: no limit and no driver can tell. The caller is asked to try again, which is safe after
+    /// either: what makes something unique is refused the second time, a change is the same twice, and a refresh token
+    /// that was used gives the same successor.
     pub async fn commit(self) -> Result<(), Error> {
         if self.broken {
             return Err(Error::Aborted);
         }
-        Ok(self.transaction.commit().await?)
+        Ok(self.watch.limit(STATEMENT_LIMIT, self.transaction.commit()).await?)
     }
 
     /// How many rows the statement changed.
     pub(super) async fn execute(&mut self, query: Query) -> Result<u64, Error> {
-        let result = query.execute(self.connection()?).await?;
-        self.broken = false;
+        let result = self.run(|connection| query.execute(connection)).await?;
         Ok(result.rows_affected())
     }
 
@@ -59,23 +69,25 @@ impl Tx {
     }
 
     pub(super) async fn row(&mut self, query: Query) -> Result<Option<AnyRow>, Error> {
-        let row = query.fetch_optional(self.connection()?).await?;
-        self.broken = false;
-        Ok(row)
+        self.run(|connection| query.fetch_optional(connection)).await
     }
 
     pub(super) async fn rows(&mut self, query: Query) -> Result<Vec<AnyRow>, Error> {
-        let rows = query.fetch_all(self.connection()?).await?;
-        self.broken = false;
-        Ok(rows)
+        self.run(|connection| query.fetch_all(connection)).await
     }
 
-    /// The connection, for one statement. The transaction counts as broken until that has succeeded, and so stays broken
-    /// when it fails and when its future is dropped half-way.
-    fn connection(&mut self) -> Result<&mut AnyConnection, Error> {
+    /// Runs one statement. The transaction counts as broken until that has succeeded, and so stays broken when it fails
+    /// and when its future is dropped half-way.
+    async fn run<'tx, T, F>(&'tx mut self, statement: impl FnOnce(&'tx mut AnyConnection) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, sqlx::Error>>,
+    {
         if mem::replace(&mut self.broken, true) {
             return Err(Error::Aborted);
         }
-        Ok(&mut self.transaction)
+        let outcome = statement(&mut self.transaction);
+        let outcome = self.watch.limit(STATEMENT_LIMIT, outcome).await?;
+        self.broken = false;
+        Ok(outcome)
     }
 }

@@ -1,8 +1,18 @@
-use crate::support::{Actor, PASSWORD, Place, both_engines, one_engine};
+use std::{
+    future::IntoFuture,
+    time::{Duration, Instant},
+};
+
+use crate::support::{Actor, PASSWORD, Place, Relay, both_engines, in_parallel, one_engine};
 
 both_engines![a_healthy_server_says_so];
 
-one_engine![postgres: Postgres, without_its_database_it_lives_but_is_not_ready];
+one_engine![
+    postgres: Postgres,
+    without_its_database_it_lives_but_is_not_ready,
+    no_request_fails_once_a_restarted_database_is_back,
+    a_database_that_falls_silent_is_not_waited_for,
+];
 
 async fn a_healthy_server_says_so(place: Place) {
     let server = place.start().await;
@@ -29,4 +39,54 @@ async fn without_its_database_it_lives_but_is_not_ready(place: Place) {
         !problem.to_string().contains("vestibule_test"),
         "nothing of the inside: {problem}"
     );
+}
+
+async fn no_request_fails_once_a_restarted_database_is_back(place: Place) {
+    let server = place.start().await;
+    let ann = server.user("ann@example.com").await;
+    let body = serde_json::json!({"email": "ann@example.com", "password": PASSWORD});
+    for _ in 0..3 {
+        // Every connection that the server may have is in use once.
+        for reply in in_parallel(40, || ann.get("/users/me").into_future()).await {
+            reply.expect(200);
+        }
+        place.end_connections().await;
+        server.anonymous().get("/health/ready").await.expect(200);
+        place.end_connections().await;
+        server.anonymous().post("/api/auth/login").json(&body).await.expect(200);
+        place.end_connections().await;
+        for _ in 0..12 {
+            ann.get("/users/me").await.expect(200);
+        }
+        let name = serde_json::json!({"name": "Ann"});
+        ann.patch("/api/auth/me").json(name).await.expect(200);
+    }
+}
+
+async fn a_database_that_falls_silent_is_not_waited_for(place: Place) {
+    let relay = Relay::start(place.database_url()).await;
+    let server = place.start_with(&[("DATABASE_URL", relay.url())]).await;
+    let ann = server.user("ann@example.com").await;
+    server.anonymous().get("/health/ready").await.expect(200);
+
+    relay.freeze();
+    let started = Instant::now();
+    let waiting = tokio::spawn(ann.get("/users/me").into_future());
+    for _ in 0..3 {
+        let asked = Instant::now();
+        server
+            .anonymous()
+            .get("/health/ready")
+            .await
+            .expect_problem(503, "unavailable");
+        assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
+    }
+    waiting.await.unwrap().expect_problem(503, "unavailable");
+    assert!(started.elapsed() < Duration::from_secs(16), "{:?}", started.elapsed());
+
+    // What was asked before is for ever without an answer, as after a failover that nobody was told of.
+    relay.forget();
+    server.anonymous().get("/health/ready").await.expect(200);
+    ann.get("/users/me").await.expect(200);
+    server.log_in("ann@example.com").await;
 }

@@ -158,10 +158,9 @@ async fn everything_of_a_deleted_user_goes_with_it_except_what_happened() {
 
         assert_eq!(store.find_user_of_live_session(device.id, NOW).await.unwrap(), None);
         let left: i64 = store
-            .row(sqlx::query("SELECT COUNT(*) AS n FROM refresh_tokens"))
+            .rows(sqlx::query("SELECT COUNT(*) AS n FROM refresh_tokens"))
             .await
-            .unwrap()
-            .unwrap()
+            .unwrap()[0]
             .get("n");
         assert_eq!(left, 0);
         assert_eq!(store.list_link_tokens_of(ada.id).await.unwrap(), []);

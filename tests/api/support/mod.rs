@@ -8,6 +8,7 @@ mod mail;
 mod place;
 mod process;
 mod raw;
+mod relay;
 mod reply;
 mod request;
 mod server;
@@ -16,7 +17,8 @@ pub(crate) use actors::{Actor, Admin, Anonymous, ApiClient, Browser};
 pub(crate) use jwt::{forge, hmac_sha256, hmac_sha384, jwt_claims, jwt_header};
 pub(crate) use place::{Engine, Place, both_engines, one_engine, run};
 pub(crate) use process::Process;
-pub(crate) use raw::send_bytes;
+pub(crate) use raw::{send_bytes, send_unfinished};
+pub(crate) use relay::Relay;
 pub(crate) use reply::{Reply, SetCookie};
 pub(crate) use server::{Server, settings};
 

@@ -60,6 +60,27 @@ impl Place {
         &self.0.clock
     }
 
+    /// Ends every connection to the PostgreSQL database, as a restart of its server does.
+    pub(crate) async fn end_connections(&self) {
+        assert_eq!(self.engine(), Engine::Postgres);
+        let mut server = connect().await;
+        // Waits for each to be gone, since a backend that was only told to go may answer once more.
+        sqlx::query("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1")
+            .bind(database_name(self.database_url()))
+            .execute(&mut server)
+            .await
+            .expect("connections can be ended");
+    }
+
+    /// Has the PostgreSQL server turn away who wants to connect to the database, or take them again.
+    pub(crate) async fn refuse_connections(&self, refuse: bool) {
+        let name = database_name(self.database_url());
+        let alter = format!("ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS {}", !refuse);
+        let mut server = connect().await;
+        let altered = sqlx::raw_sql(AssertSqlSafe(alter)).execute(&mut server).await;
+        altered.expect("the database can be altered");
+    }
+
     /// Takes the PostgreSQL database away, whoever is still connected to it.
     pub(crate) async fn drop_database(&self) {
         assert_eq!(self.engine(), Engine::Postgres);
