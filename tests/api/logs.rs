@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Actor, NEW_PASSWORD, PASSWORD, Place, Process, both_engines};
+use crate::support::{Actor, NEW_PASSWORD, PASSWORD, Place, Process, both_engines, one_engine};
 
 both_engines![
     every_line_of_a_request_carries_its_id,
@@ -12,9 +12,11 @@ both_engines![
     no_secret_is_ever_written,
 ];
 
+one_engine![postgres: Postgres, so_does_every_line_of_one_that_fails];
+
 /// Works the server through what its users do, good and bad; gives every secret that came by and the ids of the
 /// requests.
-async fn exercise(process: &Process) -> (BTreeSet<String>, Vec<String>) {
+async fn exercise(process: &Process, email: &str) -> (BTreeSet<String>, Vec<String>) {
     let anonymous = process.anonymous();
     let mut secrets = BTreeSet::from([PASSWORD.to_owned(), NEW_PASSWORD.to_owned()]);
     let mut ids = Vec::new();
@@ -25,7 +27,7 @@ async fn exercise(process: &Process) -> (BTreeSet<String>, Vec<String>) {
         }
         serde_json::from_slice::<Value>(&reply.body).unwrap_or_default()
     };
-    let user = json!({"email": "ann@example.com", "password": PASSWORD});
+    let user = json!({"email": email, "password": PASSWORD});
     take(anonymous.post("/register").json(&user).await.expect(201));
     let tokens = take(anonymous.post("/login").json(&user).await.expect(200));
     let access = tokens["access_token"].as_str().unwrap().to_owned();
@@ -56,14 +58,20 @@ async fn exercise(process: &Process) -> (BTreeSet<String>, Vec<String>) {
     take(
         anonymous
             .post("/auth/forgot-password")
-            .json(json!({"email": "ann@example.com"}))
+            .json(json!({"email": email}))
             .await
             .expect(200),
     );
     let mails = loop {
-        let mails = anonymous.get("/dev/mail.json").await.expect(200);
-        if mails.text().matches("reset-password?token=").count() > 0 {
-            break mails.text();
+        let mails = anonymous.get("/dev/mail.json").await.expect(200).json();
+        let to_user = mails
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|mail| mail["to"].to_string().contains(email));
+        let texts: String = to_user.map(|mail| mail["text"].to_string()).collect();
+        if texts.contains("reset-password?token=") {
+            break texts;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     };
@@ -92,20 +100,83 @@ async fn exercise(process: &Process) -> (BTreeSet<String>, Vec<String>) {
     (secrets, ids)
 }
 
-async fn every_line_of_a_request_carries_its_id(place: Place) {
-    let mut process = Process::start(&place, &[("LOG_FORMAT", "json")]).await;
-    let (_, ids) = exercise(&process).await;
-    process.terminate();
-    process.ended();
-    let output = process.output();
-    for line in output.lines() {
+/// What is said while no request is answered: at the start and the end, by the mail worker and by housekeeping.
+const OF_NO_REQUEST: &[&str] = &[
+    "listening on http://",
+    "the site is at ",
+    "mail goes to the built-in mailbox at ",
+    "stopping",
+    "the outbox cannot be worked on",
+    "worked on a message",
+    "cannot erase used successors",
+    "cannot look at the signing keys",
+    "cannot sweep expired sessions",
+];
+
+/// What a line says, and the id of the request that it is said of.
+fn read_line(format: &str, line: &str) -> (String, Option<String>) {
+    if format == "json" {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        // What is said of a request is said inside its span.
-        let of_a_request = line["target"].as_str().is_some_and(|target| target.contains("::web"));
-        assert!(!of_a_request || line.to_string().contains("request_id"), "{line}");
+        let id = line["span"]["request_id"].as_str().map(str::to_owned);
+        return (line["message"].as_str().expect("a message").to_owned(), id);
     }
-    for id in ids {
-        assert!(output.contains(&id), "nothing about {id} in {output}");
+    // The time and the level, then the span if there is one, then the message.
+    let rest = line.split_whitespace().skip(2).collect::<Vec<_>>().join(" ");
+    let Some((id, message)) = rest
+        .strip_prefix("request{request_id=\"")
+        .and_then(|rest| rest.split_once("\"}: "))
+    else {
+        return (rest, None);
+    };
+    (message.to_owned(), Some(id.to_owned()))
+}
+
+#[track_caller]
+fn assert_every_line_has_its_id(format: &str, output: &str) -> BTreeSet<String> {
+    let mut ids = BTreeSet::new();
+    for line in output.lines() {
+        let (message, id) = read_line(format, line);
+        match id {
+            Some(id) => drop(ids.insert(id)),
+            None => assert!(OF_NO_REQUEST.iter().any(|start| message.starts_with(start)), "{line}"),
+        }
+    }
+    ids
+}
+
+async fn every_line_of_a_request_carries_its_id(place: Place) {
+    for (format, email) in [("text", "ann@example.com"), ("json", "bob@example.com")] {
+        let mut process = Process::start(&place, &[("LOG_FORMAT", format)]).await;
+        let (_, answered) = exercise(&process, email).await;
+        process.terminate();
+        process.ended();
+        let output = process.output();
+        let written = assert_every_line_has_its_id(format, &output);
+        for id in answered {
+            assert!(written.contains(&id), "nothing about {id} in {output}");
+        }
+    }
+}
+
+async fn so_does_every_line_of_one_that_fails(place: Place) {
+    for format in ["text", "json"] {
+        let mut process = Process::start(&place, &[("LOG_FORMAT", format)]).await;
+        let anonymous = process.anonymous();
+        anonymous.get("/health/ready").await.expect(200);
+        place.refuse_connections(true).await;
+        place.end_connections().await;
+        let failed = anonymous.get("/health/ready").await;
+        failed.expect_problem(503, "unavailable");
+        place.refuse_connections(false).await;
+        process.terminate();
+        process.ended();
+        let output = process.output();
+        let id = failed.header("x-request-id").expect("a request id");
+        assert!(assert_every_line_has_its_id(format, &output).contains(id), "{output}");
+        assert!(
+            output.contains("ERROR") && output.contains("request failed"),
+            "{output}"
+        );
     }
 }
 
@@ -141,7 +212,7 @@ async fn no_secret_is_ever_written(place: Place) {
             let body = json!({"email": "again@example.com", "password": PASSWORD});
             anonymous.post("/register").json(body).await.expect(201);
         } else {
-            let (secrets, _) = exercise(&process).await;
+            let (secrets, _) = exercise(&process, "ann@example.com").await;
             let output = process.output();
             for secret in secrets {
                 assert!(!output.contains(&secret), "{secret} in {output}");
