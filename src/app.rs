@@ -5,12 +5,20 @@
 
 use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
+use axum::{body::Body, http::Request, serve::Listener};
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
 use tokio::{
     net::TcpListener,
     sync::watch,
     task::JoinHandle,
     time::{MissedTickBehavior, interval, timeout},
 };
+use tower::{Service, ServiceExt};
 
 use crate::{
     auth::{Auth, Parts, Rules, SigningKeyError},
@@ -27,11 +35,16 @@ use crate::{
 /// How many passwords may wait for each hashing thread: about a second's worth.
 const HASHING_QUEUE_PER_THREAD: usize = 32;
 
-/// How often housekeeping runs: as often as a replay window closes.
+/// How often housekeeping runs: as often as a replay window closes, and soon enough after a command beside this server
+/// has replaced a key that leaked.
 const HOUSEKEEPING_PAUSE: Duration = Duration::from_secs(10);
 
-/// Every so many rounds of housekeeping, keys are looked at and the expired is swept.
+/// Every so many rounds of housekeeping, the expired is swept.
 const ROUNDS_PER_SWEEP: u32 = 6;
+
+/// How long a connection may take to send a request's line and headers, and how long it may be idle before: whoever opens
+/// many and says nothing would otherwise have all that this process can hold.
+const HEADER_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long requests in flight may take to finish once a stop was asked for.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
@@ -174,7 +187,7 @@ pub struct App {
     services: Services,
     has_mailbox: bool,
     stop: watch::Sender<bool>,
-    server: JoinHandle<io::Result<()>>,
+    server: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
     worker: Option<Worker>,
 }
@@ -233,8 +246,7 @@ impl App {
     /// Waits until the listener fails, which it does not in a sound world, and says why.
     pub async fn failed(&mut self) -> io::Error {
         match (&mut self.server).await {
-            Ok(Err(error)) => error,
-            Ok(Ok(())) => io::Error::other("it ended, and nobody had asked it to"),
+            Ok(()) => io::Error::other("it ended, and nobody had asked it to"),
             Err(panic) => panic.into(),
         }
     }
@@ -286,13 +298,32 @@ fn start_worker(config: &Config, services: &Services, mailbox: Mailbox) -> Worke
     )
 }
 
-async fn serve(listener: TcpListener, service: web::MakeService, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
-    axum::serve(listener, service)
-        .with_graceful_shutdown(async move {
+/// Not `axum::serve`, which waits for ever for a header that does not come.
+async fn serve(mut listener: TcpListener, mut services: web::MakeService, mut stopped: watch::Receiver<bool>) {
+    let connections = http1();
+    let graceful = GracefulShutdown::new();
+    loop {
+        let (stream, peer) = tokio::select! {
+            // It deals with errors itself, such as too many open files.
+            accepted = Listener::accept(&mut listener) => accepted,
             // An error means that the app is gone, which is a stop too.
-            let _ = stopped.wait_for(|stop| *stop).await;
-        })
-        .await
+            _ = stopped.wait_for(|stop| *stop) => break,
+        };
+        let Ok(service) = services.call(peer).await;
+        let service =
+            TowerToHyperService::new(service.map_request(|request: Request<Incoming>| request.map(Body::new)));
+        let connection = connections.serve_connection(TokioIo::new(stream), service);
+        // What goes wrong with a connection is its client's doing, or its network's.
+        tokio::spawn(graceful.watch(connection));
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+fn http1() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_LIMIT);
+    builder
 }
 
 /// What must be done again and again, whoever calls.
@@ -309,6 +340,12 @@ async fn keep_house(auth: Auth, mut stopped: watch::Receiver<bool>) {
         if let Err(error) = auth.erase_successors().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot erase used successors");
         }
+        if let Err(error) = auth.load_signing_keys().await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "cannot look at the signing keys"
+            );
+        }
         if round % ROUNDS_PER_SWEEP == 0 {
             sweep(&auth).await;
         }
@@ -316,12 +353,6 @@ async fn keep_house(auth: Auth, mut stopped: watch::Receiver<bool>) {
 }
 
 async fn sweep(auth: &Auth) {
-    if let Err(error) = auth.load_signing_keys().await {
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            "cannot look at the signing keys"
-        );
-    }
     if let Err(error) = auth.sweep().await {
         tracing::warn!(
             error = &error as &dyn std::error::Error,

@@ -1,8 +1,8 @@
 //! The keys that sign access tokens: made at the first start, rotated by age and by command.
 //!
 //! Verifiers elsewhere cache the published set, so a new key is published [`PUBLISH_AHEAD`] before it signs, and an old
-//! one stays until its last token has expired. Several processes may share a database: each looks again every minute,
-//! and at once, but at a bounded rate, when it meets a key that it does not know.
+//! one stays until its last token has expired. Several processes may share a database: each looks again every ten
+//! seconds, and at once, but at a bounded rate, when it meets a key that it does not know.
 
 use std::{sync::Mutex, time::Duration};
 

@@ -128,7 +128,7 @@ impl FromRef<AppState> for Auth {
 /// Gives each connection its service, which knows the peer's address.
 pub type MakeService = IntoMakeServiceWithConnectInfo<NormalizePath<Router>, SocketAddr>;
 
-/// Everything that is served, ready for [`axum::serve`](fn@axum::serve).
+/// Everything that is served, ready for each connection's peer.
 ///
 /// A trailing slash is cut before a route is chosen, so that no POST has to be redirected and sent again.
 #[must_use]

@@ -20,6 +20,7 @@ both_engines![
     no_valid_token_is_refused_while_keys_rotate_under_two_servers,
     a_key_that_leaked_is_replaced_at_once,
     the_command_line_rotates_beside_a_running_server,
+    a_key_replaced_by_command_ends_its_tokens_within_seconds,
     unknown_keys_are_looked_for_at_a_bounded_rate,
     private_keys_are_sealed_in_the_database,
     another_sealing_key_is_refused_at_the_start,
@@ -204,6 +205,35 @@ async fn the_command_line_rotates_beside_a_running_server(place: Place) {
     let listed = place.vestibule(&["keys", "list"]).await.expect_success();
     assert!(listed.stdout.contains(&kid(&token)), "{}", listed.stdout);
     assert_eq!(listed.stdout.matches("EdDSA").count(), 2, "{}", listed.stdout);
+}
+
+async fn a_key_replaced_by_command_ends_its_tokens_within_seconds(place: Place) {
+    let process = Process::start(&place, &[]).await;
+    let anonymous = process.anonymous();
+    let body = json!({"email": "ann@example.com", "password": crate::support::PASSWORD});
+    anonymous.post("/api/auth/register").json(&body).await.expect(201);
+    let tokens = anonymous.post("/api/auth/login").json(&body).await.expect(200).json();
+    let (old, refresh) = (
+        tokens["access_token"].as_str().unwrap(),
+        tokens["refresh_token"].as_str().unwrap(),
+    );
+    place.vestibule(&["keys", "rotate", "--now"]).await.expect_success();
+    // Nothing names the new key to the server: whoever has the old one does not let it know.
+    let started = std::time::Instant::now();
+    while anonymous.get("/users/me").bearer(old).await.status == 200 {
+        assert!(started.elapsed() < Duration::from_secs(15), "the old key is still good");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    anonymous.get("/users/me").bearer(old).await.expect_any_problem(401);
+    let tokens = anonymous
+        .post("/api/auth/refresh")
+        .bearer(refresh)
+        .await
+        .expect(200)
+        .json();
+    let new = tokens["access_token"].as_str().unwrap();
+    assert_ne!(kid(new), kid(old));
+    anonymous.get("/users/me").bearer(new).await.expect(200);
 }
 
 async fn unknown_keys_are_looked_for_at_a_bounded_rate(place: Place) {

@@ -46,6 +46,7 @@ mod renewal;
 
 // What holds everywhere.
 mod bad_input;
+mod connections;
 mod enumeration;
 mod headers;
 mod openapi;

@@ -16,7 +16,7 @@ use super::{aliases::Alias, examples};
 use crate::{
     auth,
     web::{
-        payload::too_large,
+        payload::{timed_out, too_large},
         problem::{self, Problem, ProblemDocument},
     },
 };
@@ -192,6 +192,7 @@ fn complete_operation(operation: &mut Operation, changes: bool) {
         problems.extend([
             Problem::malformed("malformed_json", "The body is not valid JSON (line 1, column 1)"),
             too_large(),
+            timed_out(),
             Problem::unsupported_media_type("application/json"),
         ]);
     }

@@ -1,6 +1,6 @@
 //! Request bodies: the one way from bytes to a request's fields, and to a problem that says which of them is wrong.
 
-use std::{fmt, future::poll_fn, pin::Pin};
+use std::{fmt, future::poll_fn, pin::Pin, time::Duration};
 
 use aide::{
     OperationInput,
@@ -27,6 +27,9 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 /// A client that is answered while it still writes sees a broken connection instead of the answer, so that much of an
 /// oversized body is read and thrown away first. Whoever announces or sends more loses the connection.
 const MAX_DRAINED_BYTES: usize = 4 * 1024 * 1024;
+
+/// How long a body may take: its longest by far within the slowest network's time.
+const BODY_LIMIT: Duration = Duration::from_secs(15);
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -129,10 +132,18 @@ pub(super) fn too_large() -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
 }
 
-/// The whole body, unless it is too large, or compressed: what a few bytes unfold to has no bound.
+/// The body did not come in time.
+pub(super) fn timed_out() -> Problem {
+    let detail = format!("The body took longer than {} seconds", BODY_LIMIT.as_secs());
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail)
+}
+
+/// The whole body, unless it is too large; or compressed, since what a few bytes unfold to has no bound; or too slow,
+/// since a client that never ends one would keep its connection for ever.
 pub(crate) async fn read_body(request: Request) -> Result<Vec<u8>, Problem> {
     let is_plain = is_identity(request.headers());
-    let bytes = read_bytes(request.into_body()).await?;
+    let bytes = tokio::time::timeout(BODY_LIMIT, collect(request.into_body())).await;
+    let bytes = bytes.unwrap_or_else(|_| Err(timed_out()))?;
     if is_plain { Ok(bytes) } else { Err(encoded()) }
 }
 
@@ -151,7 +162,7 @@ fn encoded() -> Problem {
     )
 }
 
-async fn read_bytes(mut body: Body) -> Result<Vec<u8>, Problem> {
+async fn collect(mut body: Body) -> Result<Vec<u8>, Problem> {
     if body.size_hint().lower() > MAX_DRAINED_BYTES as u64 {
         return Err(too_large());
     }
