@@ -6,6 +6,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -121,7 +122,7 @@ impl Process {
 
     fn wait_until_it_answers(&mut self) {
         let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(self.address).is_err() {
+        while !self.output().contains("listening on http") || TcpStream::connect(self.address).is_err() {
             let ended = self.child.try_wait().expect("the process's state");
             assert!(ended.is_none(), "it ended: {ended:?}\n{}", self.output());
             assert!(Instant::now() < deadline, "it does not answer:\n{}", self.output());
@@ -170,9 +171,18 @@ impl Drop for Process {
     }
 }
 
+/// An address that nobody listens on. Its port is not one of those that systems give to whoever asks for any, or another
+/// test's server would be given it before the process has it.
 fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("its address")
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 80).expect("a small number") * 100;
+    for _ in 0..10_000 {
+        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().expect("its address");
+        }
+    }
+    panic!("no port is free");
 }
 
 fn read(path: &Path) -> String {
