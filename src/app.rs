@@ -29,7 +29,7 @@ use crate::{
     products::Products,
     store::{Location, OpenError, Store},
     token::{AccessSettings, AccessTokens, Algorithm, KeyRing, SealingKey},
-    web::{self, AppState, Rooms, Site},
+    web::{self, AppState, FlashPolicy, Rooms, Site},
 };
 
 /// How many passwords may wait for each hashing thread: about a second's worth.
@@ -93,6 +93,7 @@ pub struct Services {
     store: Store,
     waker: Waker,
     clock: Arc<dyn Clock>,
+    sealing_key: Arc<SealingKey>,
 }
 
 impl Services {
@@ -104,6 +105,7 @@ impl Services {
         };
         let store = Store::open(&location).await?;
         let waker = Waker::default();
+        let sealing_key = Arc::new(sealing_key(config, &store).await?);
         let auth = Auth::new(Parts {
             store: store.clone(),
             clock: Arc::clone(&clock),
@@ -115,7 +117,7 @@ impl Services {
             },
             tokens: AccessTokens::new(access_settings(config), first_ring(config)?),
             algorithm: algorithm(config),
-            sealing_key: sealing_key(config, &store).await?,
+            sealing_key: Arc::clone(&sealing_key),
             waker: waker.clone(),
             rules: Rules {
                 allow_signup: config.allow_signup,
@@ -132,6 +134,7 @@ impl Services {
             store,
             waker,
             clock,
+            sealing_key,
         })
     }
 
@@ -209,6 +212,11 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
             .then(|| Products::new(services.store.clone(), Arc::clone(&services.clock))),
         mailbox,
         site: Arc::new(Site::new(&config)),
+        flash: FlashPolicy::new(
+            Arc::clone(&services.sealing_key),
+            Arc::clone(&services.clock),
+            &config.public_url,
+        ),
     });
     let (stop, stopped) = watch::channel(false);
     let server = tokio::spawn(serve(listener, web::service(state), stopped.clone()));

@@ -32,7 +32,7 @@ mod users;
 mod watch;
 
 pub use self::{
-    audit::{EventFilter, EventRow},
+    audit::{EventFilter, EventRow, ListedEventRow},
     error::{Error, InsertError, OpenError},
     keys::SigningKeyRow,
     links::LinkTokenRow,
