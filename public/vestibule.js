@@ -54,8 +54,9 @@ for (const field of document.querySelectorAll("[data-strength]")) {
 
   const ask = async () => {
     asking = new AbortController();
-    const { email, username } = input.form.elements;
-    const question = { password: input.value, email: email?.value || undefined, username: username?.value || undefined };
+    // Whose it will be: typed into the same form, or known to the page.
+    const whose = (name) => input.form.elements[name]?.value || field.dataset[name];
+    const question = { password: input.value, email: whose("email"), username: whose("username") };
     try {
       const answer = await fetch("/api/auth/password-strength", {
         method: "POST",
@@ -80,7 +81,7 @@ for (const field of document.querySelectorAll("[data-strength]")) {
     }
   });
 
-  input.parentElement.querySelector(".reveal, input:last-of-type").after(meter);
+  field.append(meter);
 }
 
 /** "3 minutes ago" for a time; the time itself on demand. */
