@@ -11,6 +11,7 @@ use crate::{
 
 impl Auth {
     /// Ends the session that `credential` names.
+    #[tracing::instrument(skip_all)]
     pub async fn log_out(&self, credential: Credential<'_>, client: &Client) -> Result<(), Error> {
         let (user, session) = self.holder(credential).await?;
         let now = self.now();

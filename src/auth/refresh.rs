@@ -33,6 +33,7 @@ pub(super) fn in_replay_window(used_at: Timestamp, now: Timestamp) -> bool {
 
 impl Auth {
     /// Exchanges a refresh token for its successor and a fresh access token, and keeps the session alive.
+    #[tracing::instrument(skip_all)]
     pub async fn refresh(&self, presented: &str, client: &Client) -> Result<SignedIn, Error> {
         let presented = RefreshToken::parse(presented).ok_or(Error::RefreshTokenInvalid)?;
         self.know_the_keys().await?;
