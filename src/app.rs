@@ -447,7 +447,7 @@ mod tests {
 
         let identity = auth.authenticate(&devices[0].access.token).await.unwrap();
         auth.list_sessions(&identity).await.unwrap();
-        auth.log_out(Credential::Access(&devices[0].access.token), &client)
+        auth.log_out(&[Credential::Access(&devices[0].access.token)], &client)
             .await
             .unwrap();
         assert_eq!(
