@@ -23,6 +23,7 @@ pub struct EventQuery {
 
 impl Auth {
     /// The audit log, newest first, for admins.
+    #[tracing::instrument(skip_all)]
     pub async fn list_events(&self, actor: &Actor, query: EventQuery) -> Result<Page<ListedEvent>, Error> {
         actor.require_admin()?;
         let mut errors = FieldErrors::default();

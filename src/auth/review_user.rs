@@ -14,6 +14,7 @@ pub struct UserReview {
 
 impl Auth {
     /// One account and its latest events, for admins.
+    #[tracing::instrument(skip_all)]
     pub async fn review_user(&self, actor: &Actor, id: UserId) -> Result<UserReview, Error> {
         actor.require_admin()?;
         let user = self.show_user(actor, id).await?;

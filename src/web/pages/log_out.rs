@@ -24,13 +24,17 @@ pub(super) async fn log_out() -> Result<Done, Problem> {
     let desk = Desk::open()?;
     let cookies = desk.cookies()?;
     let (refresh, access) = (cookies.refresh(), cookies.access());
-    let refresh = refresh.as_deref().map(Credential::Refresh);
-    if let Some(credential) = refresh.or(access.as_deref().map(Credential::Access)) {
-        match desk.auth().log_out(credential, &desk.client()).await {
-            // Its session is over already, which is what was asked for.
-            Err(error) if !is_over(&error) => return Err(error.into()),
-            _ => cookies.clear(),
-        }
+    let credentials: Vec<_> = [
+        refresh.as_deref().map(Credential::Refresh),
+        access.as_deref().map(Credential::Access),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    match desk.auth().log_out(&credentials, &desk.client()).await {
+        // The session is over already, which is what was asked for.
+        Err(error) if !is_over(&error) => return Err(error.into()),
+        _ => cookies.clear(),
     }
     Ok(Done::to(login_path(None)).saying(Notice::LoggedOut))
 }
