@@ -75,8 +75,8 @@ pub(super) fn Form(
     let sent = Sent::to(action);
     let alert = sent.refused.clone().map(|refused| view! { <Alert refused/> });
     view! {
+        {alert}
         <form method="post" action=action novalidate>
-            {alert}
             <Provider value=sent>{children()}</Provider>
         </form>
     }
@@ -91,6 +91,17 @@ fn Alert(refused: Refused) -> impl IntoView {
         "Look at the marked fields and try again.".to_owned()
     };
     view! { <div class="alert" role="alert"><p>{text}</p></div> }
+}
+
+/// What was just done, if anything: good news stands below the page's name.
+#[component]
+pub(super) fn Said() -> impl IntoView {
+    match use_context::<Flash>() {
+        Some(Flash::Done { notice, .. }) => {
+            Some(view! { <div class="notice" role="status"><p>{notice.text()}</p></div> })
+        }
+        _ => None,
+    }
 }
 
 /// Why one of the buttons of this page did not do what it says: forms without fields say it here.

@@ -5,7 +5,7 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use serde::Deserialize;
 
 use super::{
-    components::{Form as FormView, NewPasswordField},
+    components::{Form as FormView, NewPasswordField, Said},
     form::{Desk, Done, Form, PageForm, form_route},
     login_path,
     notice::Notice,
@@ -71,6 +71,7 @@ fn FinishResetPage(token: String, min_length: usize, link_is_bad: bool) -> impl 
     view! {
         <div class="card">
             <h1>"Choose a new password"</h1>
+            <Said/>
             <FormView action=FinishReset::PATH>
                 {link_is_bad.then(|| view! { <p><a href="/forgot-password">"Ask for a new link"</a></p> })}
                 <input type="hidden" name="token" value=token/>

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{
     AFTER_LOG_IN,
-    components::{Check, Field, Form as FormView, PasswordField},
+    components::{Check, Field, Form as FormView, PasswordField, Said},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     next,
@@ -93,6 +93,7 @@ fn LogInPage(next: Option<String>, refusal: Option<String>, is_open: bool) -> im
     view! {
         <div class="card">
             <h1>"Sign in"</h1>
+            <Said/>
             <FormView action=LogIn::PATH>
                 <Field name="username" label="Username or email address" autocomplete="username" required=true focus=!was_refused/>
                 <PasswordField name="password" label="Password" focus=was_refused/>

@@ -5,7 +5,7 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use serde::Deserialize;
 
 use super::{
-    components::{Field, Form as FormView, Pages, Section},
+    components::{Field, Form as FormView, Pages, Said, Section},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     notice::Notice,
@@ -185,6 +185,7 @@ fn ProductsPage(
     };
     view! {
         <h1>"Products"</h1>
+        <Said/>
         <section class="card" aria-label="All products">
             {list}
             <Pages base=PAGE.to_owned() is_later next_cursor/>
@@ -223,6 +224,7 @@ fn ProductPage(product: Product, is_changeable: bool) -> impl IntoView {
     view! {
         <p class="back"><a href=PAGE>"Products"</a></p>
         <h1><bdi>{name}</bdi></h1>
+        <Said/>
         {if is_changeable {
             view! { <ChangeableProduct product/> }.into_any()
         } else {

@@ -5,7 +5,9 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use serde::Deserialize;
 
 use super::{
-    components::{ButtonAlert, Field, Form as FormView, NewPasswordField, PasswordField, Section, Time, TypedUsername},
+    components::{
+        ButtonAlert, Field, Form as FormView, NewPasswordField, PasswordField, Said, Section, Time, TypedUsername,
+    },
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     login_path,
@@ -158,6 +160,7 @@ impl PageForm for DeleteAccount {
 fn ProfilePage(user: User, sessions: Vec<Session>, current: SessionId, min_length: usize) -> impl IntoView {
     view! {
         <h1>"Profile"</h1>
+        <Said/>
         <ButtonAlert actions=vec![EndSession::PATH, EndOtherSessions::PATH]/>
         <Details user=user.clone()/>
         <Email user=user.clone()/>

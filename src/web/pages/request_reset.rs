@@ -5,7 +5,7 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use serde::Deserialize;
 
 use super::{
-    components::{Field, Form as FormView},
+    components::{Field, Form as FormView, Said},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     notice::Notice,
@@ -47,6 +47,7 @@ fn RequestResetPage() -> impl IntoView {
     view! {
         <div class="card">
             <h1>"Forgot your password?"</h1>
+            <Said/>
             <p>"Tell us the address of your account. We will send you a link with which you can choose a new password."</p>
             <FormView action=RequestReset::PATH>
                 <Field name="email" label="Email address" kind="email" autocomplete="email" inputmode="email" required=true focus=true/>

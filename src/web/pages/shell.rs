@@ -125,10 +125,6 @@ impl Document<'_> {
         let is_refused = matches!(self.flash, Some(Flash::Refused(_)));
         let prefix = if is_refused { "Error: " } else { "" };
         let title = format!("{prefix}{} · {site}", head.title);
-        let notice = match self.flash {
-            Some(Flash::Done { notice, .. }) => Some(notice.text()),
-            _ => None,
-        };
         let robots = head
             .description
             .is_none()
@@ -165,7 +161,6 @@ impl Document<'_> {
                         {bar}
                     </header>
                     <main id="main" class=if head.is_wide { "wide" } else { "narrow" }>
-                        {notice.map(|text| view! { <div class="notice" role="status"><p>{text}</p></div> })}
                         {content}
                     </main>
                 </body>

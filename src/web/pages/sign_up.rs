@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{
     AFTER_LOG_IN,
-    components::{Field, Form as FormView, NewPasswordField},
+    components::{Field, Form as FormView, NewPasswordField, Said},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     log_in::NextQuery,
@@ -98,6 +98,7 @@ fn SignUpPage(next: Option<String>, min_length: usize, with_username: bool) -> i
     view! {
         <div class="card">
             <h1>"Create an account"</h1>
+            <Said/>
             <FormView action=SignUp::PATH>
                 <Field name="email" label="Email address" kind="email" autocomplete="email" inputmode="email" required=true focus=true/>
                 {with_username.then(|| {

@@ -5,7 +5,7 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use serde::Deserialize;
 
 use super::{
-    components::{ButtonAlert, Form as FormView},
+    components::{ButtonAlert, Form as FormView, Said},
     finish_reset::{TokenQuery, token_page},
     form::{Desk, Done, Form, PageForm, form_route},
     notice::Notice,
@@ -69,5 +69,5 @@ fn VerifyEmailPage(token: String, link_is_bad: bool) -> impl IntoView {
         }
         .into_any()
     };
-    view! { <div class="card"><h1>"Verify your email address"</h1>{form}</div> }
+    view! { <div class="card"><h1>"Verify your email address"</h1><Said/>{form}</div> }
 }

@@ -12,7 +12,7 @@ use crate::{
     web::{
         AppState,
         pages::{
-            components::{Choice, Filter, Pages, Table, Time},
+            components::{Choice, Filter, Pages, Said, Table, Time},
             shell::Head,
             visit::SignedInVisit,
         },
@@ -66,6 +66,7 @@ fn AuditPage(events: Page<ListedEvent>, filters: ListQuery) -> impl IntoView {
     let options = event_names().map(|name| (name, name)).collect();
     view! {
         <h1 id="title">"Audit log"</h1>
+        <Said/>
         <div class="card">
             <form class="filters" method="get" role="search">
                 <Filter id="audit-user" name="user" label="User" value=filters.user/>

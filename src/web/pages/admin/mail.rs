@@ -10,7 +10,7 @@ use crate::{
     web::{
         AppState,
         pages::{
-            components::{ButtonAlert, Choice, Pages, Table, Time},
+            components::{ButtonAlert, Choice, Pages, Said, Table, Time},
             form::{Desk, Done, Form, PageForm, form_route},
             notice::Notice,
             shell::Head,
@@ -90,6 +90,7 @@ fn MailPage(messages: Page<Message>, filters: ListQuery) -> impl IntoView {
     ];
     view! {
         <h1 id="title">"Mail"</h1>
+        <Said/>
         <ButtonAlert actions=vec![ResendMessage::PATH]/>
         <div class="card">
             <form class="filters" method="get" role="search">

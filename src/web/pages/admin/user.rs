@@ -14,7 +14,7 @@ use crate::{
     web::{
         AppState,
         pages::{
-            components::{ButtonAlert, Field, Form as FormView, Section, Time},
+            components::{ButtonAlert, Field, Form as FormView, Said, Section, Time},
             flash::Echo,
             form::{Desk, Done, Form, PageForm, form_route},
             notice::Notice,
@@ -197,6 +197,7 @@ fn UserPage(review: UserReview) -> impl IntoView {
     view! {
         <p class="back"><a href=PAGE>"Users"</a></p>
         <h1>{user.email.clone()}</h1>
+        <Said/>
         <ButtonAlert actions=buttons/>
         <Section id="account" title="Account"><Facts user/></Section>
         <Section id="roles" title="Roles" about="What the account may do, here and in applications."><Roles id roles/></Section>

@@ -10,7 +10,7 @@ use crate::{
     web::{
         AppState,
         pages::{
-            components::{Choice, Filter, Pages, Table, Time},
+            components::{Choice, Filter, Pages, Said, Table, Time},
             shell::Head,
             visit::SignedInVisit,
         },
@@ -76,6 +76,7 @@ fn UsersPage(users: Page<User>, filters: ListQuery) -> impl IntoView {
     };
     view! {
         <h1 id="title">"Users"</h1>
+        <Said/>
         <div class="card">
             <form class="filters" method="get" role="search">
                 <Filter id="users-q" name="q" label="Search" kind="search" value=filters.q/>
