@@ -17,7 +17,9 @@ pub(super) fn parse(site: &Site, text: &str) -> Option<String> {
     let home = Url::parse(site.public_url.origin()).ok()?;
     let is_path = text.starts_with('/');
     let url = if is_path { home.join(text) } else { Url::parse(text) }.ok()?;
-    let is_plain = url.username().is_empty() && url.password().is_none();
+    // A `blob:` URL has the origin of what made it.
+    let is_web = matches!(url.scheme(), "http" | "https");
+    let is_plain = is_web && url.username().is_empty() && url.password().is_none();
     if !is_plain || !site.trusts(&url.origin().ascii_serialization()) {
         return None;
     }

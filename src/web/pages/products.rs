@@ -37,7 +37,7 @@ pub(super) fn router() -> Router<AppState> {
 #[derive(Deserialize)]
 struct ListQuery {
     #[serde(default)]
-    cursor: Option<String>,
+    cursor: String,
 }
 
 async fn list_page(
@@ -45,9 +45,10 @@ async fn list_page(
     State(state): State<AppState>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let is_later = query.cursor.is_some();
+    let cursor = Some(query.cursor).filter(|cursor| !cursor.is_empty());
+    let is_later = cursor.is_some();
     let query = ProductQuery {
-        cursor: query.cursor,
+        cursor,
         ..ProductQuery::default()
     };
     let list = products(&state)?.list(&identity, query).await?;

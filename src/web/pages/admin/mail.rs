@@ -112,7 +112,7 @@ fn MessageRow(message: Message) -> impl IntoView {
     };
     // What waits or is on its way is sent anyway.
     let is_over = matches!(message.state.as_str(), "sent" | "failed" | "dropped");
-    let label = format!("Send {} to {} again", message.kind, message.address);
+    let label = format!("Send again: {} to {}", message.kind, message.address);
     let resend = is_over.then(|| {
         view! {
             <form method="post" action=ResendMessage::PATH>
