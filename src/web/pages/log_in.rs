@@ -11,7 +11,8 @@ use serde::Deserialize;
 
 use super::{
     AFTER_LOG_IN,
-    components::{Check, Field, Form as FormView, PasswordField, Said},
+    components::Said,
+    fields::{Check, Field, Form as FormView, PasswordField},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     next,

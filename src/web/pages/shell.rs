@@ -122,16 +122,20 @@ impl Document<'_> {
         let assets = &self.site.assets;
         let (style, script, logo) = (assets.style_path(), assets.script_path(), assets.logo_path());
         let site = self.site.name.clone();
+        let Head {
+            title,
+            description,
+            is_wide,
+            ..
+        } = head;
         let is_refused = matches!(self.flash, Some(Flash::Refused(_)));
         let prefix = if is_refused { "Error: " } else { "" };
-        let title = format!("{prefix}{} · {site}", head.title);
+        let title = format!("{prefix}{title} · {site}");
         let robots = head
             .description
             .is_none()
             .then(|| view! { <meta name="robots" content="noindex"/> });
-        let description = head
-            .description
-            .map(|text| view! { <meta name="description" content=text/> });
+        let description = description.map(|text| view! { <meta name="description" content=text/> });
         let bar = self.user.map(|user| signed_in_bar(user, self.path, self.site.products));
         let is_private = self.user.is_some();
         let content = page();
@@ -160,7 +164,7 @@ impl Document<'_> {
                         </a>
                         {bar}
                     </header>
-                    <main id="main" class=if head.is_wide { "wide" } else { "narrow" }>
+                    <main id="main" class=if is_wide { "wide" } else { "narrow" }>
                         {content}
                     </main>
                 </body>
@@ -200,10 +204,13 @@ fn signed_in_bar(user: &User, path: &str, products: bool) -> impl IntoView + use
 /// A form's redirect has to pass `form-action` too, and log-in leads back to allowed origins.
 fn content_security_policy(site: &Site, nonce: &str, frames: bool) -> String {
     let frame = if frames { " frame-src 'self';" } else { "" };
-    let origins: String = site.allowed_origins.iter().map(|origin| format!(" {origin}")).collect();
+    let origins: Vec<&str> = std::iter::once("'self'")
+        .chain(site.allowed_origins.iter().map(String::as_str))
+        .collect();
+    let origins = origins.join(" ");
     format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; connect-src 'self';{frame} \
-         form-action 'self'{origins}; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+         form-action {origins}; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
          trusted-types 'none'; report-uri /api/csp-report; report-to csp"
     )
 }
