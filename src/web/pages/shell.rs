@@ -186,7 +186,12 @@ fn signed_in_bar(user: &User, path: &str, products: bool) -> impl IntoView + use
     let items = links
         .into_iter()
         .map(|(href, text)| {
-            let current = (path == href).then_some("page");
+            let is_inside = path.strip_prefix(href).is_some_and(|rest| rest.starts_with('/'));
+            let current = if path == href {
+                Some("page")
+            } else {
+                is_inside.then_some("true")
+            };
             view! { <li><a href=href aria-current=current>{text}</a></li> }
         })
         .collect_view();
