@@ -1,0 +1,32 @@
+import { defineConfig } from '@playwright/test';
+
+import { ARGUMENTS, systemChromium } from './support/chromium.js';
+
+export default defineConfig({
+  testDir: 'specs',
+  outputDir: 'results',
+  fullyParallel: true,
+  workers: 2,
+  // A test that needs a second chance is a failing test.
+  retries: 0,
+  forbidOnly: process.env.CI === 'true',
+  timeout: 30_000,
+  expect: { timeout: 5_000 },
+  reporter: [['list'], ['./support/summary.ts']],
+  use: {
+    browserName: 'chromium',
+    launchOptions: { executablePath: systemChromium(), args: ARGUMENTS },
+    locale: 'en-GB',
+    timezoneId: 'UTC',
+    colorScheme: 'light',
+    actionTimeout: 10_000,
+    navigationTimeout: 15_000,
+    screenshot: 'only-on-failure',
+    trace: 'off',
+  },
+  projects: [
+    { name: 'script on', use: { javaScriptEnabled: true } },
+    // What only a script can do is tested above; everything else has to work here too.
+    { name: 'script off', use: { javaScriptEnabled: false }, testIgnore: ['script.spec.ts', 'appearance.spec.ts'] },
+  ],
+});
