@@ -10,8 +10,9 @@ export default defineConfig({
   // A test that needs a second chance is a failing test.
   retries: 0,
   forbidOnly: process.env.CI === 'true',
-  timeout: 30_000,
-  expect: { timeout: 5_000 },
+  // Long enough for a machine that is busy with something else.
+  timeout: 60_000,
+  expect: { timeout: 10_000 },
   reporter: [['list'], ['./support/summary.ts']],
   use: {
     browserName: 'chromium',
@@ -19,8 +20,8 @@ export default defineConfig({
     locale: 'en-GB',
     timezoneId: 'UTC',
     colorScheme: 'light',
-    actionTimeout: 10_000,
-    navigationTimeout: 15_000,
+    actionTimeout: 15_000,
+    navigationTimeout: 20_000,
     screenshot: 'only-on-failure',
     trace: 'off',
   },

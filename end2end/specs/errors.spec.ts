@@ -40,7 +40,9 @@ test('who is not signed in is asked to, before an admin page says anything', asy
   }
 });
 
-test('who lost the role is refused with the next form', async ({ visitor, server, watch }) => {
+test('who lost the role is refused with the next form', async ({ visitor, server, admin, watch }) => {
+  // Or the role would not be taken away from the last who has it.
+  expect(admin.id).not.toBe('');
   watch.expectStatus(403);
   const deputy = await server.makeAdmin();
   const ann = await server.signUp();

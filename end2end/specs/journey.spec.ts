@@ -25,7 +25,7 @@ test('somebody signs up, verifies, signs in, changes the password, forgets it, r
     await server.mailbox.waitFor(ann.email, '/verify-email');
     await visitor.visit('/dev/mail');
     await page.getByRole('listitem').filter({ hasText: ann.email }).getByRole('link').click();
-    await page.locator('pre').getByRole('link').click();
+    await page.locator('pre').getByRole('link', { name: /verify-email/ }).click();
     await visitor.sees('Verify your email address');
     await visitor.submit('Verify address');
     await visitor.isAt('/login', 'Sign in');

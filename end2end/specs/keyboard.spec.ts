@@ -31,8 +31,8 @@ class Hands {
     await this.visitor.submitting(() => this.visitor.page.keyboard.press('Enter'));
   }
 
-  async push(button: string, within?: Locator): Promise<void> {
-    await this.reach(this.visitor.button(button, within));
+  async push(button: string | Locator, within?: Locator): Promise<void> {
+    await this.reach(typeof button === 'string' ? this.visitor.button(button, within) : button);
     await this.visitor.submitting(() => this.visitor.page.keyboard.press('Space'));
   }
 
@@ -181,6 +181,7 @@ test('an admin finds a user, gives a role and shuts the account', async ({ visit
   await visitor.isTold('A reset link is on its way.');
 
   await visitor.visit('/admin/mail');
-  await hands.push('Send again', visitor.page.getByRole('row').filter({ hasText: ann.email }).first());
+  const row = visitor.page.getByRole('row').filter({ hasText: ann.email }).first();
+  await hands.push(row.getByRole('button', { name: /^Send again/ }));
   await visitor.isTold('The message is sent again.');
 });

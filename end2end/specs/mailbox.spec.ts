@@ -16,7 +16,7 @@ test('a letter is opened from the list, and its link followed from its text', as
   await visitor.page.getByRole('listitem').filter({ hasText: ann.email }).getByRole('link').click();
   await visitor.isAt(`/dev/mail/${letter.id}`, letter.subject);
   await expect(visitor.page.getByText(ann.email).first()).toBeVisible();
-  await visitor.page.locator('pre').getByRole('link').click();
+  await visitor.page.locator('pre').getByRole('link', { name: /verify-email/ }).click();
   await visitor.sees('Verify your email address');
   await visitor.submit('Verify address');
   await visitor.isTold('Your address is verified.');

