@@ -2,8 +2,6 @@
 
 import { expect, test } from '../support/test.ts';
 
-test.beforeEach(({ javaScriptEnabled }) => test.skip(!javaScriptEnabled, 'no page is opened here'));
-
 test('a program that sends JSON is told where a browser would go, or what is wrong', async ({ page, server }) => {
   const ann = await server.signUp();
   const good = await page.request.post('/form/log_in', { data: { username: ann.email, password: ann.password } });

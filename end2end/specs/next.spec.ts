@@ -2,63 +2,6 @@
 
 import { expect, test } from '../support/test.ts';
 
-/** Each is dropped: whoever signs in ends at the profile. `PORT` is the server's own. */
-const DROPPED = [
-  'https://evil.example/',
-  'HTTPS://evil.example',
-  'https:evil.example',
-  'https:/evil.example',
-  'https:///evil.example',
-  '//evil.example',
-  '///evil.example',
-  '//evil.example/profile',
-  '//evil.example%2Fprofile',
-  '/\\evil.example',
-  '\\\\evil.example',
-  '\\/evil.example',
-  '/\t/evil.example',
-  '/\n/evil.example',
-  '/\r\n/evil.example',
-  '\t//evil.example',
-  ' //evil.example',
-  '/\\\t/evil.example',
-  'http://localhost:PORT@evil.example/',
-  'http://localhost:PORT.evil.example/',
-  'http://127.0.0.1:PORT/profile',
-  'http://localhost.:PORT/profile',
-  'http://localhost:1/',
-  'javascript:alert(1)',
-  'JavaScript:alert(1)',
-  'java\tscript:alert(1)',
-  ' javascript:alert(1)',
-  '\u0001javascript:alert(1)',
-  'data:text/html,<script>alert(1)</script>',
-  'vbscript:x',
-  'file:///etc/passwd',
-  'blob:http://localhost:PORT/1',
-  'evil.example',
-  '@evil.example',
-  '.evil.example',
-  '?next=//evil.example',
-  '',
-];
-
-/** Encoded once more, these are odd paths of this server, or nothing; never a way out. */
-const STAYING = [
-  '/%5Cevil.example',
-  '/%5c/evil.example',
-  '/%2Fevil.example',
-  '/%2F%2Fevil.example',
-  '/%09/evil.example',
-  '%2F%2Fevil.example',
-  '%68ttps://evil.example',
-  'javascript%3Aalert(1)',
-  '/.//evil.example',
-  '/..//evil.example',
-  '/%2e%2e//evil.example',
-  '/profile/..//evil.example',
-];
-
 test('a page that needs somebody signed in is returned to, with its query', async ({ visitor, server }) => {
   const ann = await server.signUp();
   await visitor.visit('/products?x=a%26b&y=%2F');
@@ -68,7 +11,7 @@ test('a page that needs somebody signed in is returned to, with its query', asyn
   await visitor.fill({ 'Username or email address': ann.email, Password: ann.password });
   await visitor.submit('Sign in');
   await visitor.sees('Products');
-  expect(visitor.path).toBe('/products?x=a%26b&y=%2F');
+  expect(visitor.page.url()).toBe(`${server.url}/products?x=a%26b&y=%2F`);
 });
 
 test('the wish survives a wrong password', async ({ visitor, server }) => {
@@ -80,16 +23,6 @@ test('the wish survives a wrong password', async ({ visitor, server }) => {
   await visitor.fill({ Password: ann.password });
   await visitor.submit('Sign in');
   await visitor.isAt('/products', 'Products');
-});
-
-test('a link out of the house is dropped before anything is typed', async ({ visitor, server }) => {
-  for (const next of DROPPED) {
-    const target = next.replaceAll('PORT', String(server.port));
-    const answer = await visitor.page.request.get(`${server.url}/login?next=${encodeURIComponent(target)}`);
-    expect(answer.status(), JSON.stringify(next)).toBe(200);
-    const html = await answer.text();
-    expect(html, JSON.stringify(next)).not.toMatch(/evil\.example|script:|etc\/passwd/i);
-  }
 });
 
 test('nobody who signs in through a foreign link leaves the house', async ({ visitor, server }) => {
@@ -106,47 +39,6 @@ test('nobody who signs in through a foreign link leaves the house', async ({ vis
   }
 });
 
-test('a form that carries a foreign target is answered as if it carried none', async ({ visitor, server }) => {
-  const ann = await server.signUp();
-  for (const next of DROPPED) {
-    const target = next.replaceAll('PORT', String(server.port));
-    const location = await postLogIn(visitor.page.request, server.url, ann, target);
-    expect(location, JSON.stringify(next)).toBe('/profile');
-  }
-  for (const next of STAYING) {
-    const location = await postLogIn(visitor.page.request, server.url, ann, next);
-    const arrived = new URL(location, server.url);
-    expect(arrived.origin, JSON.stringify(next)).toBe(server.url);
-    expect(location, JSON.stringify(next)).not.toMatch(/^[/\\]{2}/);
-  }
-});
-
-test('who is signed in already is sent nowhere else either', async ({ visitor, user, server }) => {
-  expect(user.id).not.toBe('');
-  for (const page of ['/login', '/signup']) {
-    for (const next of [...DROPPED, ...STAYING]) {
-      const target = encodeURIComponent(next.replaceAll('PORT', String(server.port)));
-      const answer = await visitor.page.request.get(`${server.url}${page}?next=${target}`, { maxRedirects: 0 });
-      expect(answer.status(), JSON.stringify(next)).toBe(303);
-      const location = answer.headers().location ?? '';
-      expect(new URL(location, server.url).origin, JSON.stringify(next)).toBe(server.url);
-      if (DROPPED.includes(next)) expect(location, JSON.stringify(next)).toBe('/profile');
-    }
-  }
-});
-
-test('a target given twice, or where no page reads one, leads nowhere', async ({ visitor, server }) => {
-  const ann = await server.signUp();
-  for (const query of ['next=/products&next=//evil.example', 'next=//evil.example&next=/products']) {
-    const answer = await visitor.page.request.get(`${server.url}/login?${query}`);
-    expect(await answer.text()).not.toContain('evil.example');
-    expect(answer.status()).toBeLessThan(500);
-  }
-  await visitor.signInAs(ann);
-  const answer = await visitor.page.request.get(`${server.url}/?next=//evil.example`, { maxRedirects: 0 });
-  expect(answer.headers().location).toBe('/profile');
-});
-
 test('an allowed origin may be returned to', async ({ serverWith, another, server, watch }) => {
   // Any server will do for the application behind the sign-in.
   const house = await serverWith({ ALLOWED_ORIGINS: server.url });
@@ -161,15 +53,3 @@ test('an allowed origin may be returned to', async ({ serverWith, another, serve
   await expect(visitor.page).toHaveURL(target);
   await expect(visitor.page.getByRole('heading', { level: 1 })).toHaveText('Mail of Vestibule');
 });
-
-type Requests = import('@playwright/test').APIRequestContext;
-
-async function postLogIn(requests: Requests, url: string, person: { email: string; password: string }, next: string) {
-  const answer = await requests.post(`${url}/form/log_in`, {
-    form: { username: person.email, password: person.password, next },
-    headers: { accept: 'text/html' },
-    maxRedirects: 0,
-  });
-  expect(answer.status()).toBe(303);
-  return answer.headers().location ?? '';
-}
