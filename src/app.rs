@@ -29,7 +29,7 @@ use crate::{
     products::Products,
     store::{Location, OpenError, Store},
     token::{AccessSettings, AccessTokens, Algorithm, KeyRing, SealingKey},
-    web::{self, AppState, Rooms, Site},
+    web::{self, AppState, FlashPolicy, Rooms, Site},
 };
 
 /// How many passwords may wait for each hashing thread: about a second's worth.
@@ -93,6 +93,7 @@ pub struct Services {
     store: Store,
     waker: Waker,
     clock: Arc<dyn Clock>,
+    sealing_key: Arc<SealingKey>,
 }
 
 impl Services {
@@ -104,6 +105,7 @@ impl Services {
         };
         let store = Store::open(&location).await?;
         let waker = Waker::default();
+        let sealing_key = Arc::new(sealing_key(config, &store).await?);
         let auth = Auth::new(Parts {
             store: store.clone(),
             clock: Arc::clone(&clock),
@@ -115,7 +117,7 @@ impl Services {
             },
             tokens: AccessTokens::new(access_settings(config), first_ring(config)?),
             algorithm: algorithm(config),
-            sealing_key: sealing_key(config, &store).await?,
+            sealing_key: Arc::clone(&sealing_key),
             waker: waker.clone(),
             rules: Rules {
                 allow_signup: config.allow_signup,
@@ -132,6 +134,7 @@ impl Services {
             store,
             waker,
             clock,
+            sealing_key,
         })
     }
 
@@ -209,6 +212,11 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
             .then(|| Products::new(services.store.clone(), Arc::clone(&services.clock))),
         mailbox,
         site: Arc::new(Site::new(&config)),
+        flash: FlashPolicy::new(
+            Arc::clone(&services.sealing_key),
+            Arc::clone(&services.clock),
+            &config.public_url,
+        ),
     });
     let (stop, stopped) = watch::channel(false);
     let server = tokio::spawn(serve(listener, web::service(state), stopped.clone()));
@@ -358,5 +366,108 @@ async fn sweep(auth: &Auth) {
             error = &error as &dyn std::error::Error,
             "cannot sweep expired sessions"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use tracing::{Event, Subscriber, span};
+    use tracing_subscriber::{
+        Layer,
+        layer::{Context, SubscriberExt},
+        registry::LookupSpan,
+    };
+
+    use super::*;
+    use crate::{
+        auth::{Client, Credential, LogIn, SignUp},
+        clock::{ManualClock, Timestamp},
+    };
+
+    /// The spans of operations that were begun, and those around each line that was written meanwhile.
+    #[derive(Clone, Default)]
+    struct Heard(Arc<Mutex<Vec<String>>>);
+
+    impl Heard {
+        fn take(&self) -> Vec<String> {
+            std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        }
+
+        fn note(&self, what: String) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+        }
+    }
+
+    impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Heard {
+        fn on_new_span(&self, attributes: &span::Attributes<'_>, _: &span::Id, _: Context<'_, S>) {
+            let metadata = attributes.metadata();
+            if metadata.target().starts_with("vestibule::auth") {
+                assert!(
+                    attributes.fields().is_empty(),
+                    "an argument may be a secret: {metadata:?}"
+                );
+                self.note(metadata.name().to_owned());
+            }
+        }
+
+        fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+            if event.metadata().target().starts_with("vestibule::auth") {
+                let scope = context.event_scope(event).into_iter().flatten();
+                let names: Vec<&str> = scope.map(|span| span.name()).collect();
+                self.note(format!("a line of {}", names.join(" in ")));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_operation_is_a_span_of_its_name_around_what_it_writes() {
+        let heard = Heard::default();
+        let subscriber = tracing_subscriber::registry().with(heard.clone());
+        let _hearing = tracing::subscriber::set_default(subscriber);
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = Config::from_variables([("DATA_DIR", directory.path().to_str().unwrap())]).unwrap();
+        (config.argon2_memory_kib, config.argon2_passes) = (8, 1);
+        let clock = Arc::new(ManualClock::at(Timestamp::from_unix_seconds(1_772_366_400)));
+        let services = Services::open(&config, clock.clone()).await.unwrap();
+        assert_eq!(heard.take(), ["load_signing_keys"]);
+
+        let (auth, client) = (&services.auth, Client::default());
+        let (email, password) = ("ann@example.com", "plum-Tractor-94-orbit");
+        let newcomer = SignUp {
+            email: email.to_owned(),
+            username: None,
+            name: None,
+            password: password.to_owned().into(),
+        };
+        auth.sign_up(newcomer, &client).await.unwrap();
+        let mut devices = Vec::new();
+        for _ in 0..2 {
+            let attempt = LogIn {
+                identifier: email.to_owned(),
+                password: password.to_owned().into(),
+                remember: true,
+            };
+            devices.push(auth.log_in(attempt, &client).await.unwrap());
+        }
+        assert_eq!(heard.take(), ["sign_up", "log_in", "log_in"]);
+
+        let identity = auth.authenticate(&devices[0].access.token).await.unwrap();
+        auth.list_sessions(&identity).await.unwrap();
+        auth.log_out(&[Credential::Access(&devices[0].access.token)], &client)
+            .await
+            .unwrap();
+        assert_eq!(
+            heard.take(),
+            ["authenticate", "list_sessions", "log_out", "authenticate"]
+        );
+
+        let stolen = devices[1].refresh.expose();
+        auth.refresh(stolen, &client).await.unwrap();
+        clock.advance(Duration::from_secs(11));
+        auth.refresh(stolen, &client).await.unwrap_err();
+        assert_eq!(heard.take(), ["refresh", "refresh", "a line of refresh"]);
+        services.close().await;
     }
 }

@@ -89,6 +89,11 @@ impl EventKind {
     }
 }
 
+/// The name of every kind of event, as the log can be searched by it.
+pub(crate) fn event_names() -> impl Iterator<Item = &'static str> {
+    EventKind::ALL.into_iter().map(EventKind::as_str)
+}
+
 /// One entry in the making.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {

@@ -6,6 +6,7 @@ use crate::token::{AccessClaims, TokenError};
 impl Auth {
     /// Who presents this access token. Beside the signature, one look at the database asks whether its session lives
     /// and what its user may do now, so that logging out, disabling and role changes hold at once.
+    #[tracing::instrument(skip_all)]
     pub async fn authenticate(&self, access: &str) -> Result<Identity, Error> {
         let claims = self.verify_access(access).await?;
         let found = self.store().find_user_of_live_session(claims.sid, self.now()).await?;

@@ -23,6 +23,7 @@ pub struct ChangeEmail {
 
 impl Auth {
     /// Mails a link to the new address; until it is confirmed the old one stays.
+    #[tracing::instrument(skip_all)]
     pub async fn change_email(&self, identity: &Identity, change: ChangeEmail, client: &Client) -> Result<(), Error> {
         let new = EmailAddress::parse("new_email", &change.new_email)?;
         let kind = EventKind::ChangeEmail;

@@ -21,6 +21,7 @@ pub struct ChangePassword {
 impl Auth {
     /// Changes the password, ends every other session and every open reset link, and tells the user by mail: whoever
     /// changes a password because somebody else knows it wants that somebody out.
+    #[tracing::instrument(skip_all)]
     pub async fn change_password(
         &self,
         identity: &Identity,

@@ -24,6 +24,7 @@ pub struct CreateUser {
 
 impl Auth {
     /// Makes an account by hand.
+    #[tracing::instrument(skip_all)]
     pub async fn create_user(&self, actor: &Actor, new: CreateUser, client: &Client) -> Result<User, Error> {
         actor.require_admin()?;
         let (username, name) = (new.username.as_deref(), new.name.as_deref());

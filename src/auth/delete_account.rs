@@ -10,6 +10,7 @@ use crate::password::Password;
 
 impl Auth {
     /// Deletes the caller's account with everything that hangs on it.
+    #[tracing::instrument(skip_all)]
     pub async fn delete_account(&self, identity: &Identity, password: Password, client: &Client) -> Result<(), Error> {
         let kind = EventKind::DeleteAccount;
         let account = self

@@ -9,6 +9,7 @@ use crate::id::UserId;
 
 impl Auth {
     /// Deletes an account with everything that hangs on it.
+    #[tracing::instrument(skip_all)]
     pub async fn delete_user(&self, actor: &Actor, id: UserId, client: &Client) -> Result<(), Error> {
         actor.require_admin()?;
         let now = self.now();

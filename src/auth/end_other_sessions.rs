@@ -7,6 +7,7 @@ use super::{
 
 impl Auth {
     /// Ends all of the caller's sessions but the one that asks; returns how many.
+    #[tracing::instrument(skip_all)]
     pub async fn end_other_sessions(&self, identity: &Identity, client: &Client) -> Result<u64, Error> {
         let now = self.now();
         let mut tx = self.store().begin().await?;

@@ -8,6 +8,7 @@ use crate::id::SessionId;
 
 impl Auth {
     /// Ends one of the caller's sessions.
+    #[tracing::instrument(skip_all)]
     pub async fn end_session(&self, identity: &Identity, session: SessionId, client: &Client) -> Result<(), Error> {
         let now = self.now();
         let mut tx = self.store().begin().await?;

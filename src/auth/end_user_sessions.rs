@@ -8,6 +8,7 @@ use crate::id::UserId;
 
 impl Auth {
     /// Ends every session of an account; returns how many.
+    #[tracing::instrument(skip_all)]
     pub async fn end_user_sessions(&self, actor: &Actor, id: UserId, client: &Client) -> Result<u64, Error> {
         actor.require_admin()?;
         let now = self.now();

@@ -73,6 +73,7 @@ impl From<ProductRow> for ExportedProduct {
 
 impl Auth {
     /// All that is stored about the caller.
+    #[tracing::instrument(skip_all)]
     pub async fn export_account(&self, identity: &Identity, client: &Client) -> Result<Export, Error> {
         let id = identity.user.id;
         let now = self.now();

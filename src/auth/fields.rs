@@ -26,6 +26,9 @@ impl EmailAddress {
     pub(crate) fn parse(field: &'static str, text: &str) -> Result<Self, FieldError> {
         let refuse = || FieldError::new(field, "invalid_email", "This is not an email address");
         let typed = text.trim();
+        if typed.is_empty() {
+            return Err(FieldError::new(field, "required", "This field is required"));
+        }
         let (local, domain) = typed.rsplit_once('@').ok_or_else(refuse)?;
         let local_is_plain = local
             .split('.')

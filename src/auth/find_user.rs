@@ -5,6 +5,7 @@ use crate::id::UserId;
 
 impl Auth {
     /// The account that an id, an email address or a username names, for the command line.
+    #[tracing::instrument(skip_all)]
     pub async fn find_user(&self, actor: &Actor, name: &str) -> Result<User, Error> {
         actor.require_admin()?;
         if let Ok(id) = name.parse::<UserId>() {

@@ -17,6 +17,7 @@ impl Auth {
     ///
     /// The link is only looked at until the password is found good and is hashed: a weak first choice must not burn the
     /// link, and a made-up link must not cost a hash. It is used up in the transaction that changes the password.
+    #[tracing::instrument(skip_all)]
     pub async fn finish_reset(&self, token: &str, new: Password, client: &Client) -> Result<(), Error> {
         let token = LinkToken::parse(token).ok_or(Error::LinkInvalid)?;
         let hash = token.hash();

@@ -126,6 +126,7 @@ impl From<crate::store::Error> for SigningKeyError {
 
 impl Auth {
     /// Reads the signing keys, making the first one, and the next one when the last has grown old.
+    #[tracing::instrument(skip_all)]
     pub async fn load_signing_keys(&self) -> Result<(), SigningKeyError> {
         if self.parts.algorithm == Algorithm::Hs256 {
             return Ok(());
@@ -147,6 +148,7 @@ impl Auth {
 
     /// Makes a new signing key. It signs after ten minutes, or at once with `immediately`, which also refuses
     /// every token that older keys have signed: for a key that somebody else may have.
+    #[tracing::instrument(skip_all)]
     pub async fn rotate_signing_keys(&self, actor: &Actor, immediately: bool) -> Result<(), SigningKeyError> {
         actor.require_admin()?;
         if self.parts.algorithm == Algorithm::Hs256 {
@@ -162,6 +164,7 @@ impl Auth {
     }
 
     /// The signing keys, oldest first.
+    #[tracing::instrument(skip_all)]
     pub async fn list_signing_keys(&self, actor: &Actor) -> Result<Vec<KeyStatus>, Error> {
         actor.require_admin()?;
         Ok(self

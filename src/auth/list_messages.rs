@@ -19,6 +19,7 @@ pub struct MessageQuery {
 
 impl Auth {
     /// The outbox, newest first, for admins.
+    #[tracing::instrument(skip_all)]
     pub async fn list_messages(&self, actor: &Actor, query: MessageQuery) -> Result<Page<Message>, Error> {
         actor.require_admin()?;
         let mut errors = FieldErrors::default();

@@ -26,6 +26,7 @@ pub struct UserQuery {
 
 impl Auth {
     /// The accounts, oldest first, for admins.
+    #[tracing::instrument(skip_all)]
     pub async fn list_users(&self, actor: &Actor, query: UserQuery) -> Result<Page<User>, Error> {
         actor.require_admin()?;
         let mut errors = FieldErrors::default();

@@ -32,6 +32,7 @@ pub struct LogIn {
 impl Auth {
     /// Starts a session for whoever knows an account's password. Without an account the same work is done, and the
     /// same refusal given, as with a wrong password: neither words nor time tell who has an account.
+    #[tracing::instrument(skip_all)]
     pub async fn log_in(&self, attempt: LogIn, client: &Client) -> Result<SignedIn, Error> {
         let account = self.find_by_identifier(&Identifier::parse(&attempt.identifier)).await?;
         let stored = account

@@ -10,9 +10,12 @@ use crate::{
 };
 
 impl Auth {
-    /// Ends the session that `credential` names.
-    pub async fn log_out(&self, credential: Credential<'_>, client: &Client) -> Result<(), Error> {
-        let (user, session) = self.holder(credential).await?;
+    /// Ends the session that the first of `credentials` names. Where that is a refresh token which names none any more,
+    /// the next one does: a browser's refresh cookie can be dead beside an access cookie that is good, and whoever asks to
+    /// be signed out must not stay signed in.
+    #[tracing::instrument(skip_all)]
+    pub async fn log_out(&self, credentials: &[Credential<'_>], client: &Client) -> Result<(), Error> {
+        let (user, session) = self.first_holder(credentials).await?;
         let now = self.now();
         let mut tx = self.store().begin().await?;
         if tx.delete_session(session).await? {
@@ -24,6 +27,17 @@ impl Auth {
             tx.commit().await?;
         }
         Ok(())
+    }
+
+    async fn first_holder(&self, credentials: &[Credential<'_>]) -> Result<(UserId, SessionId), Error> {
+        let mut refused = Error::NotAuthenticated;
+        for credential in credentials {
+            match self.holder(*credential).await {
+                Err(error @ Error::RefreshTokenInvalid) => refused = error,
+                decided => return decided,
+            }
+        }
+        Err(refused)
     }
 
     async fn holder(&self, credential: Credential<'_>) -> Result<(UserId, SessionId), Error> {

@@ -9,6 +9,7 @@ use crate::{id::UserId, mail};
 
 impl Auth {
     /// Mails a reset link to an account's owner: an admin never chooses, and never knows, a password.
+    #[tracing::instrument(skip_all)]
     pub async fn mail_reset(&self, actor: &Actor, id: UserId, client: &Client) -> Result<(), Error> {
         actor.require_admin()?;
         let now = self.now();

@@ -44,6 +44,7 @@ mod refresh;
 mod request_reset;
 mod resend_message;
 mod resend_verification;
+mod review_user;
 mod revoke_role;
 mod roles;
 mod show_user;
@@ -56,6 +57,7 @@ mod verify_email;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+pub(crate) use self::{audit::event_names, fields::FieldErrors, page::PageRequest};
 pub use self::{
     change_email::ChangeEmail,
     change_password::ChangePassword,
@@ -69,13 +71,13 @@ pub use self::{
     list_users::UserQuery,
     log_in::LogIn,
     page::Page,
+    review_user::UserReview,
     roles::RoleChange,
     sign_up::{SignUp, SignedUp},
-    types::{ADMIN, Actor, Credential, Event, Identity, Message, RefreshLife, Session, SignedIn, User},
+    types::{ADMIN, Actor, Credential, Event, Identity, ListedEvent, Message, RefreshLife, Session, SignedIn, User},
     update_profile::UpdateProfile,
     update_user::UpdateUser,
 };
-pub(crate) use self::{fields::FieldErrors, page::PageRequest};
 use crate::{
     clock::{Clock, Timestamp},
     mail::Waker,
@@ -117,7 +119,7 @@ pub struct Parts {
     /// What they are signed with.
     pub algorithm: Algorithm,
     /// Protects the signing keys at rest.
-    pub sealing_key: SealingKey,
+    pub sealing_key: Arc<SealingKey>,
     /// Tells the mail worker that there is something to send.
     pub waker: Waker,
     /// What the operator decided.

@@ -13,6 +13,16 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// Nothing, and no more to come.
+    pub(crate) const fn empty() -> Self {
+        Self {
+            items: Vec::new(),
+            next_cursor: None,
+        }
+    }
+}
+
 /// Which page of a list is wanted, as it was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PageRequest<'a> {

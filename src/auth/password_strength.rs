@@ -5,6 +5,7 @@ use crate::password::{Password, Strength};
 
 impl Auth {
     /// Judges `password` for an account with this address and username.
+    #[tracing::instrument(skip_all)]
     pub async fn password_strength(
         &self,
         password: &Password,

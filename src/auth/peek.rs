@@ -5,6 +5,7 @@ use crate::token::RefreshToken;
 
 impl Auth {
     /// Who holds this refresh token, without using it: for answers whose cookies may not reach the browser.
+    #[tracing::instrument(skip_all)]
     pub async fn peek(&self, presented: &str) -> Result<Identity, Error> {
         let presented = RefreshToken::parse(presented).ok_or(Error::RefreshTokenInvalid)?;
         let now = self.now();

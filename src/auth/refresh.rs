@@ -33,6 +33,7 @@ pub(super) fn in_replay_window(used_at: Timestamp, now: Timestamp) -> bool {
 
 impl Auth {
     /// Exchanges a refresh token for its successor and a fresh access token, and keeps the session alive.
+    #[tracing::instrument(skip_all)]
     pub async fn refresh(&self, presented: &str, client: &Client) -> Result<SignedIn, Error> {
         let presented = RefreshToken::parse(presented).ok_or(Error::RefreshTokenInvalid)?;
         self.know_the_keys().await?;
@@ -87,21 +88,13 @@ impl Auth {
         let successor = RefreshToken::generate();
         let sealed = token::seal_successor(presented, session.id, &successor)?;
         let mut tx = self.store().begin().await?;
-        let (address, agent) = (session.client_address.as_deref(), session.user_agent.as_deref());
+        let (used, next) = (presented.hash(), successor.hash());
         if !tx
-            .extend_session(session.id, now, session.expires_at, address, agent)
+            .exchange_refresh_token(used.as_str(), &sealed, next.as_str(), &session)
             .await?
         {
             return Ok(None);
         }
-        if !tx
-            .consume_refresh_token(presented.hash().as_str(), &sealed, now)
-            .await?
-        {
-            return Ok(None);
-        }
-        tx.insert_refresh_token(successor.hash().as_str(), session.id, now)
-            .await?;
         // Before the commit: a token whose successor cannot be handed out must not be used up.
         let signed_in = self.issue_tokens(found.user, &session, successor, now)?;
         tx.commit().await?;

@@ -6,6 +6,7 @@ use crate::mail;
 impl Auth {
     /// Mails a reset link, if the address has an account. Known or not, the same rows are written and the same answer
     /// given.
+    #[tracing::instrument(skip_all)]
     pub async fn request_reset(&self, email: &str, client: &Client) -> Result<(), Error> {
         let email = EmailAddress::parse("email", email)?;
         let account = self.store().find_user_by_email(email.key()).await?;

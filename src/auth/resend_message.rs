@@ -9,6 +9,7 @@ use crate::id::MessageId;
 impl Auth {
     /// Puts a message back into the queue, due now. One that is being sent at this moment is [`Error::NotFound`], like
     /// one that never was: put back, it would be sent twice.
+    #[tracing::instrument(skip_all)]
     pub async fn resend_message(&self, actor: &Actor, id: MessageId, client: &Client) -> Result<Message, Error> {
         actor.require_admin()?;
         let now = self.now();

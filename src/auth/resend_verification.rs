@@ -6,6 +6,7 @@ use crate::mail;
 impl Auth {
     /// Mails a fresh verification link, if the address has an account that wants one. Known or not, the same rows are
     /// written: it is the mail worker that finds there is nobody to write to.
+    #[tracing::instrument(skip_all)]
     pub async fn resend_verification(&self, email: &str, client: &Client) -> Result<(), Error> {
         let email = EmailAddress::parse("email", email)?;
         let account = self.store().find_user_by_email(email.key()).await?;

@@ -5,6 +5,7 @@ use crate::id::UserId;
 
 impl Auth {
     /// One account, for admins and for its owner.
+    #[tracing::instrument(skip_all)]
     pub async fn show_user(&self, actor: &Actor, id: UserId) -> Result<User, Error> {
         if actor.user_id() != Some(id) {
             actor.require_admin()?;

@@ -36,6 +36,7 @@ pub enum SignedUp {
 
 impl Auth {
     /// Makes an account and mails a link that verifies its address.
+    #[tracing::instrument(skip_all)]
     pub async fn sign_up(&self, request: SignUp, client: &Client) -> Result<SignedUp, Error> {
         if !self.rules().allow_signup {
             return Err(Error::SignUpClosed);

@@ -14,6 +14,7 @@ const MESSAGE_RETENTION: Duration = Duration::from_hours(30 * 24);
 
 impl Auth {
     /// Erases sealed successors whose replay window has closed: from then on nothing opens them, not even the token.
+    #[tracing::instrument(skip_all)]
     pub async fn erase_successors(&self) -> Result<(), Error> {
         let mut tx = self.store().begin().await?;
         tx.erase_successors(self.now().minus(REPLAY_WINDOW)).await?;
@@ -21,6 +22,7 @@ impl Auth {
     }
 
     /// Removes a batch of expired sessions and links, and of messages that are long done with.
+    #[tracing::instrument(skip_all)]
     pub async fn sweep(&self) -> Result<(), Error> {
         let now = self.now();
         let mut tx = self.store().begin().await?;

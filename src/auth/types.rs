@@ -8,7 +8,7 @@ use super::Error;
 use crate::{
     clock::Timestamp,
     id::{EventId, MessageId, SessionId, UserId},
-    store::{EventRow, MessageRow, SessionRow, UserRow},
+    store::{EventRow, ListedEventRow, MessageRow, SessionRow, UserRow},
     token::{IssuedAccess, RefreshToken},
 };
 
@@ -217,6 +217,27 @@ pub struct Event {
     pub user_agent: Option<String>,
     /// What else there is to know, such as the role that was granted.
     pub detail: Option<String>,
+}
+
+/// An entry of the audit log, with what those that it names are called now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedEvent {
+    /// The entry.
+    pub event: Event,
+    /// The address of the account that it was about, while there is one.
+    pub user_email: Option<String>,
+    /// The address of who did it, while there is one.
+    pub actor_email: Option<String>,
+}
+
+impl From<ListedEventRow> for ListedEvent {
+    fn from(row: ListedEventRow) -> Self {
+        Self {
+            event: row.event.into(),
+            user_email: row.user_email,
+            actor_email: row.actor_email,
+        }
+    }
 }
 
 impl From<EventRow> for Event {

@@ -63,6 +63,7 @@ impl Profile {
 
 impl Auth {
     /// Changes the caller's own details.
+    #[tracing::instrument(skip_all)]
     pub async fn update_profile(
         &self,
         identity: &Identity,

@@ -97,6 +97,7 @@ impl Change {
 
 impl Auth {
     /// Changes an account. Disabling it ends its sessions; a role that is taken away is gone with the next request.
+    #[tracing::instrument(skip_all)]
     pub async fn update_user(
         &self,
         actor: &Actor,

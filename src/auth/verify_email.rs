@@ -15,6 +15,7 @@ use crate::{
 
 impl Auth {
     /// Verifies the account's address, or moves it to the new one that it asked for, by the link that was mailed there.
+    #[tracing::instrument(skip_all)]
     pub async fn verify_email(&self, token: &str, client: &Client) -> Result<(), Error> {
         let token = LinkToken::parse(token).ok_or(Error::LinkInvalid)?;
         let hash = token.hash();

@@ -3,6 +3,7 @@
 //! `read_dot_env` completes the environment, `Settings` gathers flags and environment, and `Config::load` makes one
 //! checked `Config` of them, or says everything that is wrong.
 
+mod brand;
 mod database;
 mod errors;
 mod origin;
@@ -22,6 +23,7 @@ use std::{
 use lettre::{Address, message::Mailbox};
 
 pub use self::{
+    brand::{Colour, Logo},
     database::DatabaseUrl,
     errors::{ConfigError, ConfigErrors},
     origin::PublicUrl,
@@ -77,6 +79,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `SITE_NAME`: the name in pages and mail; Vestibule.
     pub site_name: String,
+    /// `SITE_LOGO`: a picture beside that name; Vestibule's.
+    pub site_logo: Option<Logo>,
+    /// `SITE_ACCENT`: the colour of links and buttons; the style sheet's.
+    pub site_accent: Option<Colour>,
     /// `DATABASE_URL` or `DATABASE_URL_FILE`: where the data is; the SQLite file `DATA_DIR/vestibule.db`.
     pub database: DatabaseUrl,
     /// `ALGORITHM`, with `SECRET_KEY` or `SECRET_KEY_FILE`: how access tokens are signed; `EdDSA`.
@@ -167,6 +173,8 @@ impl Config {
         let public_url = public_url(reader, port);
         let data_dir = reader.with_default("DATA_DIR", PathBuf::from("./data"), |text| Ok(PathBuf::from(text)));
         let site_name = reader.with_default("SITE_NAME", "Vestibule".to_owned(), site_name);
+        let site_logo = reader.optional("SITE_LOGO", Logo::read);
+        let site_accent = reader.optional("SITE_ACCENT", Colour::parse);
         let database = database(reader, &data_dir);
         let (signing, sealing_key) = keys(reader, database.as_ref());
         let (refresh_idle, session_max) = session_lives(reader);
@@ -195,6 +203,8 @@ impl Config {
             public_url,
             data_dir,
             site_name,
+            site_logo: site_logo?,
+            site_accent: site_accent?,
             database: database?,
             signing,
             sealing_key: sealing_key?,

@@ -52,6 +52,8 @@ pub(super) const VARIABLES: &[Variable] = &[
     variable("PUBLIC_URL", "public-url", "URL", "http://localhost:PORT", "Origin under which browsers reach the site: used in mailed links, tokens and cookie rules"),
     variable("DATA_DIR", "data-dir", "PATH", "./data", "Directory for the database, the generated key and the mailbox"),
     variable("SITE_NAME", "site-name", "NAME", "Vestibule", "Name of the site in pages and mail"),
+    variable("SITE_LOGO", "site-logo", "PATH", "", "Picture beside that name and icon of the pages: an .svg, .png, .webp or .jpg of at most 64 KiB"),
+    variable("SITE_ACCENT", "site-accent", "COLOUR", "", "Colour of links and buttons, such as #0b57d0; made lighter or darker where it could not be read"),
     variable("DATABASE_URL", "database-url", "URL", "sqlite:DATA_DIR/vestibule.db", "SQLite file (sqlite:path) or PostgreSQL database (postgres://…)"),
     variable("DATABASE_URL_FILE", "database-url-file", "PATH", "", "File that holds DATABASE_URL"),
     variable("ALGORITHM", "algorithm", "NAME", "EdDSA", "Signature of access tokens: EdDSA, ES256 or HS256"),

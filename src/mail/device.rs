@@ -34,7 +34,7 @@ const SYSTEMS: [(&str, &str); 9] = [
 ///
 /// The words come from a closed vocabulary and never from the header itself: whoever asks for a password reset in
 /// another's name also chooses the user agent, and must not get a sentence of their own into the owner's mail.
-pub(super) fn device_in_words(user_agent: &str) -> Option<String> {
+pub(crate) fn device_in_words(user_agent: &str) -> Option<String> {
     let find = |marks: &[(&str, &'static str)]| {
         marks
             .iter()

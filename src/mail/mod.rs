@@ -13,6 +13,7 @@ mod templates;
 mod transport;
 mod worker;
 
+pub(crate) use device::device_in_words;
 pub use mailbox::{Delivered, Mailbox};
 pub use messages::{Circumstances, LinkKind, Message, message_row};
 pub use transport::Transport;

@@ -34,6 +34,18 @@ pub struct EventRow {
     pub detail: Option<String>,
 }
 
+/// An event, with what those that it names are called now.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct ListedEventRow {
+    /// The event.
+    #[sqlx(flatten)]
+    pub event: EventRow,
+    /// The address of the user it happened to, while there is one.
+    pub user_email: Option<String>,
+    /// The address of the user who did it, while there is one.
+    pub actor_email: Option<String>,
+}
+
 /// Which events to list.
 #[derive(Clone, Debug, Default)]
 pub struct EventFilter {
@@ -50,23 +62,24 @@ pub struct EventFilter {
 macro_rules! select_events {
     ($condition:literal) => {
         concat!(
-            "SELECT id, at, event, outcome, user_id, actor_id, session_id, client_address, user_agent, detail \
-             FROM audit_events WHERE id < $1",
+            "SELECT e.id, e.at, e.event, e.outcome, e.user_id, e.actor_id, e.session_id, e.client_address, e.user_agent, \
+             e.detail, u.email AS user_email, a.email AS actor_email FROM audit_events e \
+             LEFT JOIN users u ON u.id = e.user_id LEFT JOIN users a ON a.id = e.actor_id WHERE e.id < $1",
             $condition,
-            " ORDER BY id DESC LIMIT $2"
+            " ORDER BY e.id DESC LIMIT $2"
         )
     };
 }
 
 // Four statements rather than one with optional conditions: a plan is made once, and each of these has its index.
 pub(super) const LIST: &str = select_events!("");
-pub(super) const LIST_BY_USER: &str = select_events!(" AND user_id = $3");
-pub(super) const LIST_BY_EVENT: &str = select_events!(" AND event = $3");
-pub(super) const LIST_BY_USER_AND_EVENT: &str = select_events!(" AND user_id = $3 AND event = $4");
+pub(super) const LIST_BY_USER: &str = select_events!(" AND e.user_id = $3");
+pub(super) const LIST_BY_EVENT: &str = select_events!(" AND e.event = $3");
+pub(super) const LIST_BY_USER_AND_EVENT: &str = select_events!(" AND e.user_id = $3 AND e.event = $4");
 
 impl Store {
     /// A page of events, newest first.
-    pub async fn list_events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, Error> {
+    pub async fn list_events(&self, filter: &EventFilter) -> Result<Vec<ListedEventRow>, Error> {
         let statement = match (&filter.user, &filter.event) {
             (None, None) => LIST,
             (Some(_), None) => LIST_BY_USER,
@@ -87,12 +100,13 @@ impl Store {
 
     /// What happened to a user, newest first, at most [`EXPORT_LIMIT`].
     pub async fn list_events_of(&self, user: UserId) -> Result<Vec<EventRow>, Error> {
-        self.list_events(&EventFilter {
+        let filter = EventFilter {
             user: Some(user),
             limit: EXPORT_LIMIT,
             ..EventFilter::default()
-        })
-        .await
+        };
+        let listed = self.list_events(&filter).await?;
+        Ok(listed.into_iter().map(|listed| listed.event).collect())
     }
 }
 

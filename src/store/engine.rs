@@ -1,38 +1,33 @@
 //! The few places where SQLite and PostgreSQL differ.
 
-use std::{fmt::Write, io, path::Path, thread, time::Duration};
+use std::{fmt::Write, io, path::Path, thread};
 
 use sqlx::{
-    AnyConnection, AnyPool, Connection,
+    AnyConnection, Connection,
     any::{AnyConnectOptions, AnyPoolOptions},
 };
 
 use super::{
+    connections::{ACQUIRE_TIMEOUT, Connections, PING_LIMIT},
     outbox::{claim_message, message_columns},
+    sessions::{exchange_refresh_token, extend_session},
     watch::Watch,
 };
-
-/// How long a request waits for a connection before it is told to come back later.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// For how long an idle connection is trusted without a question, which would cost each request a round trip.
-const TRUSTED_IDLE: Duration = Duration::from_secs(15);
-
-/// How long the answer to that question may take.
-const PING_LIMIT: Duration = Duration::from_secs(1);
 
 /// Connections to PostgreSQL, whose default limit is 100 for all.
 const POSTGRES_CONNECTIONS: u32 = 10;
 
 /// What every connection to a SQLite file begins with. Temporary tables stay in memory, since on disk they would be
-/// copies of personal data in a directory that we do not know.
+/// copies of personal data in a directory that we do not know. Each connection keeps 512 KiB of pages to itself, the upper
+/// ones of every index among them; the system keeps the others, once for all.
 const SQLITE_READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
-                             PRAGMA query_only = ON;";
+                             PRAGMA cache_size = -512; PRAGMA query_only = ON;";
 
 /// WAL lets readers go on while one writes; `synchronous = FULL` has each commit on disk before it is acknowledged;
 /// `secure_delete` overwrites what is deleted, so that an erased token is not left in a free page.
 const SQLITE_WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                             PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON;";
+                             PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -512; \
+                             PRAGMA secure_delete = ON;";
 
 /// A statement that waits for a lock, and a transaction whose client has vanished, must not hold a connection for ever.
 const POSTGRES_SESSION: &str = "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '30s';";
@@ -55,6 +50,32 @@ impl Engine {
         match self {
             Self::Sqlite => "BEGIN IMMEDIATE",
             Self::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        }
+    }
+
+    /// Whether that statement is sent by itself. SQLite takes it together with the first that writes, as each message is
+    /// a change of threads; PostgreSQL takes one statement with arguments at a time.
+    pub(super) const fn begins_alone(self) -> bool {
+        match self {
+            Self::Sqlite => false,
+            Self::Postgres => true,
+        }
+    }
+
+    /// The statements that exchange a refresh token, or the one.
+    pub(super) const fn exchange_refresh_token(self) -> &'static str {
+        match self {
+            Self::Sqlite => concat!(
+                extend_session!(),
+                "; ",
+                exchange_refresh_token!("sessions WHERE id = $2")
+            ),
+            Self::Postgres => concat!(
+                "WITH held AS (",
+                extend_session!(),
+                " RETURNING id) ",
+                exchange_refresh_token!("held")
+            ),
         }
     }
 
@@ -83,20 +104,18 @@ impl Engine {
 }
 
 /// Connections that write, one at a time: SQLite has one writer, and a queue of ours is fairer than its lock.
-pub(super) fn sqlite_writer(path: &Path, watch: &Watch) -> Result<AnyPool, sqlx::Error> {
-    Ok(pool(1, SQLITE_WRITER, watch)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .connect_lazy_with(sqlite(path, "rw")?))
+pub(super) fn sqlite_writer(path: &Path, watch: &Watch) -> Result<Connections, sqlx::Error> {
+    let pool = pool(1, SQLITE_WRITER, watch).idle_timeout(None).max_lifetime(None);
+    Ok(Connections::of(pool.connect_lazy_with(sqlite(path, "rw")?), watch))
 }
 
 /// Connections that cannot write.
-pub(super) fn sqlite_readers(path: &Path, watch: &Watch) -> Result<AnyPool, sqlx::Error> {
+pub(super) fn sqlite_readers(path: &Path, watch: &Watch) -> Result<Connections, sqlx::Error> {
     let cores = thread::available_parallelism().map_or(4, |cores| u32::try_from(cores.get()).unwrap_or(8));
     let pool = pool(cores.clamp(4, 8), SQLITE_READER, watch)
         .idle_timeout(None)
         .max_lifetime(None);
-    Ok(pool.connect_lazy_with(sqlite(path, "rw")?))
+    Ok(Connections::of(pool.connect_lazy_with(sqlite(path, "rw")?), watch))
 }
 
 /// A connection that changes nothing, not even the journal's mode.
@@ -105,8 +124,9 @@ pub(super) async fn sqlite_inspector(path: &Path) -> Result<AnyConnection, sqlx:
 }
 
 /// Connections that read and write.
-pub(super) fn postgres(url: &str, watch: &Watch) -> Result<AnyPool, sqlx::Error> {
-    Ok(pool(POSTGRES_CONNECTIONS, POSTGRES_SESSION, watch).connect_lazy_with(url.parse()?))
+pub(super) fn postgres(url: &str, watch: &Watch) -> Result<Connections, sqlx::Error> {
+    let pool = pool(POSTGRES_CONNECTIONS, POSTGRES_SESSION, watch);
+    Ok(Connections::of(pool.connect_lazy_with(url.parse()?), watch))
 }
 
 /// A connection to find out what there is, and to migrate it.
@@ -131,10 +151,7 @@ fn pool(connections: u32, setup: &'static str, watch: &Watch) -> AnyPoolOptions 
         .before_acquire(move |connection, meta| {
             let watch = before_use.clone();
             Box::pin(async move {
-                if watch.suspects(meta.age) {
-                    return Ok(false);
-                }
-                Ok(meta.idle_for <= TRUSTED_IDLE || watch.limit(PING_LIMIT, connection.ping()).await.is_ok())
+                Ok(!watch.suspects(meta.age) && watch.limit(PING_LIMIT, connection.ping()).await.is_ok())
             })
         })
         // Before sqlx asks the connection whether it lives, and waits for its answer.

@@ -6,16 +6,18 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
 use sqlx::{
-    Any, AnyPool, FromRow, Transaction,
+    Any, FromRow,
     any::{AnyArguments, AnyRow},
 };
 
 use self::{
+    connections::Connections,
     engine::Engine,
-    watch::{Repeatable, STATEMENT_LIMIT, Watch, is_worth_another_try},
+    watch::{Repeatable, STATEMENT_LIMIT, Watch, is_lost, is_worth_another_try},
 };
 
 mod audit;
+mod connections;
 mod engine;
 mod error;
 mod keys;
@@ -32,7 +34,7 @@ mod users;
 mod watch;
 
 pub use self::{
-    audit::{EventFilter, EventRow},
+    audit::{EventFilter, EventRow, ListedEventRow},
     error::{Error, InsertError, OpenError},
     keys::SigningKeyRow,
     links::LinkTokenRow,
@@ -73,8 +75,8 @@ impl fmt::Debug for Location {
 #[derive(Clone, Debug)]
 pub struct Store {
     engine: Engine,
-    reader: AnyPool,
-    writer: AnyPool,
+    reader: Connections,
+    writer: Connections,
     watch: Watch,
 }
 
@@ -97,17 +99,17 @@ fn decode_all<R: Decode>(rows: &[AnyRow]) -> Result<Vec<R>, Error> {
 impl Store {
     /// Starts a transaction to write in. On SQLite there is one at a time: do nothing slow inside.
     pub async fn begin(&self) -> Result<Tx, Error> {
-        // Nothing has been written yet, so that on a connection that proves lost nothing is.
+        // Nothing has been written yet, so that on a connection that proves lost nothing is. One that fell silent is among
+        // them: this is known so soon that there is time for another try.
         let begun = match self.begin_once().await {
-            Err(error) if is_worth_another_try(&error) => self.begin_once().await,
+            Err(error) if is_lost(&error) => self.begin_once().await,
             begun => begun,
         };
-        Ok(Tx::new(self.engine, begun?, self.watch.clone()))
+        Ok(begun?)
     }
 
-    async fn begin_once(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
-        let begin = self.writer.begin_with(self.engine.begin());
-        self.watch.limit(STATEMENT_LIMIT, begin).await
+    async fn begin_once(&self) -> Result<Tx, sqlx::Error> {
+        Tx::begin(self.engine, self.writer.acquire().await?, self.watch.clone()).await
     }
 
     /// Whether the database answers and holds our tables.
@@ -149,6 +151,8 @@ impl Store {
 
     async fn read_once(&self, query: Query, limit: Duration) -> Result<Vec<AnyRow>, sqlx::Error> {
         let mut connection = self.reader.acquire().await?;
-        self.watch.limit(limit, query.fetch_all(&mut *connection)).await
+        let rows = self.watch.limit(limit, query.fetch_all(&mut *connection)).await?;
+        connection.keep();
+        Ok(rows)
     }
 }

@@ -34,9 +34,11 @@ impl Store {
         let writer = engine::sqlite_writer(path, &watch)?;
         // In a transaction, because sqlx's lock on migrations does nothing on SQLite: without it two processes that
         // start at once would both create the tables.
-        let mut transaction = writer.begin_with(Engine::Sqlite.begin()).await?;
+        let mut connection = writer.acquire().await?;
+        let mut transaction = connection.begin_with(Engine::Sqlite.begin()).await?;
         migrate(&mut transaction).await?;
         transaction.commit().await?;
+        connection.keep();
         Ok(Self {
             engine: Engine::Sqlite,
             reader: engine::sqlite_readers(path, &watch)?,

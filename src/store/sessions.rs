@@ -119,8 +119,30 @@ pub(super) const LIST: &str = concat!(
     " FROM sessions s WHERE s.user_id = $1 AND s.expires_at > $2 ORDER BY s.last_used_at DESC, s.id DESC"
 );
 
-pub(super) const CONSUME_REFRESH_TOKEN: &str =
-    "UPDATE refresh_tokens SET used_at = $3, sealed_successor = $2 WHERE hash = $1 AND used_at IS NULL";
+/// Notes a use of a session, and holds its row.
+macro_rules! extend_session {
+    () => {
+        "UPDATE sessions SET last_used_at = $3, expires_at = $6, client_address = $7, user_agent = $8 WHERE id = $2"
+    };
+}
+pub(super) use extend_session;
+
+/// Two rows in one statement: the token, which is there and so is marked as used, unless it was; and its successor. Neither
+/// when the session is gone.
+macro_rules! exchange_refresh_token {
+    ($session:literal) => {
+        concat!(
+            "INSERT INTO refresh_tokens (hash, session_id, issued_at, used_at, sealed_successor) \
+             SELECT $1, id, $3, $3, $4 FROM ",
+            $session,
+            " UNION ALL SELECT $5, id, $3, NULL, NULL FROM ",
+            $session,
+            " ON CONFLICT (hash) DO UPDATE SET used_at = excluded.used_at, \
+             sealed_successor = excluded.sealed_successor WHERE refresh_tokens.used_at IS NULL"
+        )
+    };
+}
+pub(super) use exchange_refresh_token;
 
 pub(super) const ERASE_SUCCESSORS: &str =
     "UPDATE refresh_tokens SET sealed_successor = NULL WHERE sealed_successor IS NOT NULL AND used_at < $1";
@@ -203,43 +225,30 @@ impl Tx {
         .map(drop)
     }
 
-    /// Marks a refresh token as used. Of all who try, one gets true.
-    pub async fn consume_refresh_token(
+    /// Marks a refresh token as used, adds its successor, and notes the use in its session, which is given as it is from now
+    /// on. Of all who try, one gets true; the transactions of the others, and of those whose session is gone, can no longer
+    /// commit.
+    pub async fn exchange_refresh_token(
         &mut self,
         hash: &str,
         sealed_successor: &str,
-        now: Timestamp,
+        successor: &str,
+        session: &SessionRow,
     ) -> Result<bool, Error> {
-        self.changes(
-            sqlx::query(CONSUME_REFRESH_TOKEN)
-                .bind(hash)
-                .bind(sealed_successor)
-                .bind(now),
-        )
-        .await
-    }
-
-    /// Notes a use of a session; false when it is gone.
-    pub async fn extend_session(
-        &mut self,
-        session: SessionId,
-        last_used_at: Timestamp,
-        expires_at: Timestamp,
-        client_address: Option<&str>,
-        user_agent: Option<&str>,
-    ) -> Result<bool, Error> {
-        self.changes(
-            sqlx::query(
-                "UPDATE sessions SET last_used_at = $2, expires_at = $3, client_address = $4, user_agent = $5 \
-                 WHERE id = $1",
-            )
-            .bind(session)
-            .bind(last_used_at)
-            .bind(expires_at)
-            .bind(client_address)
-            .bind(user_agent),
-        )
-        .await
+        let query = sqlx::query(self.engine.exchange_refresh_token())
+            .bind(hash)
+            .bind(session.id)
+            .bind(session.last_used_at)
+            .bind(sealed_successor)
+            .bind(successor)
+            .bind(session.expires_at)
+            .bind(session.client_address.as_deref())
+            .bind(session.user_agent.as_deref());
+        let exchanged = self.execute(query).await? == 2;
+        if !exchanged {
+            self.break_off();
+        }
+        Ok(exchanged)
     }
 
     /// Whether the session is still there.

@@ -1,36 +1,57 @@
 //! A transaction.
 
-use std::mem;
+use std::{mem, time::Duration};
 
-use sqlx::{Any, AnyConnection, Transaction, any::AnyRow};
+use futures_util::TryStreamExt;
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Either, Execute, Executor, any::AnyRow, error::BoxDynError};
 
 use super::{
-    Decode, Error, Query, decode_all, decode_one,
+    Decode, Error, Query,
+    connections::Lease,
+    decode_all, decode_one,
     engine::Engine,
     watch::{STATEMENT_LIMIT, Watch},
 };
+
+/// How long PostgreSQL may take to start a transaction, which waits for nothing: one that does not answer by then is not
+/// there, and there is time to ask another.
+const BEGIN_LIMIT: Duration = Duration::from_secs(2);
 
 /// A transaction to write in; dropped without [`commit`](Tx::commit), it never happened.
 ///
 /// PostgreSQL runs transactions side by side, at READ COMMITTED: what decides is the condition in a statement, which is
 /// checked again once a row's lock is held, never a read before it. Rows are locked in one order, so that two
 /// transactions do not wait for each other: the user, then the session, then the refresh token.
+///
+/// Not sqlx's transaction, which keeps its connection to itself until the pool has looked at it, and begins with a round
+/// trip of its own.
 #[derive(Debug)]
 pub struct Tx {
     pub(super) engine: Engine,
-    transaction: Transaction<'static, Any>,
+    /// None once the transaction has ended.
+    connection: Option<Lease>,
     watch: Watch,
+    /// Whether the statement that starts it was sent.
+    begun: bool,
+    /// Whether a statement failed, or was given up.
     broken: bool,
 }
 
 impl Tx {
-    pub(super) const fn new(engine: Engine, transaction: Transaction<'static, Any>, watch: Watch) -> Self {
-        Self {
+    pub(super) async fn begin(engine: Engine, connection: Lease, watch: Watch) -> Result<Self, sqlx::Error> {
+        // Whole before anything is sent: given up meanwhile, it is rolled back.
+        let mut tx = Self {
             engine,
-            transaction,
+            connection: Some(connection),
             watch,
+            begun: engine.begins_alone(),
             broken: false,
+        };
+        if let (true, Some(connection)) = (tx.begun, &mut tx.connection) {
+            let begin = sqlx::query(engine.begin()).execute(&mut **connection);
+            tx.watch.limit(BEGIN_LIMIT, begin).await?;
         }
+        Ok(tx)
     }
 
     /// Makes everything written durable and visible to others.
@@ -42,17 +63,37 @@ impl Tx {
     /// the transaction happened: no limit and no driver can tell. The caller is asked to try again, which is safe after
     /// either: what makes something unique is refused the second time, a change is the same twice, and a refresh token
     /// that was used gives the same successor.
-    pub async fn commit(self) -> Result<(), Error> {
-        if self.broken {
-            return Err(Error::Aborted);
+    pub async fn commit(mut self) -> Result<(), Error> {
+        if self.begun {
+            self.execute(sqlx::query("COMMIT")).await?;
         }
-        Ok(self.watch.limit(STATEMENT_LIMIT, self.transaction.commit()).await?)
+        if let Some(connection) = self.connection.take() {
+            connection.keep();
+        }
+        Ok(())
     }
 
-    /// How many rows the statement changed.
+    /// Makes this a transaction that cannot commit: a statement has done a part of what it was to do.
+    pub(super) const fn break_off(&mut self) {
+        self.broken = true;
+    }
+
+    /// How many rows the statement changed; of several in one text, the last.
     pub(super) async fn execute(&mut self, query: Query) -> Result<u64, Error> {
-        let result = self.run(|connection| query.execute(connection)).await?;
-        Ok(result.rows_affected())
+        // Not `execute` of sqlx, which adds up what all of them changed, and what SQLite says of a BEGIN is what the statement
+        // before it did.
+        let count = async |connection: &mut AnyConnection, query| {
+            let mut steps = connection.fetch_many(query);
+            let mut changed = 0;
+            while let Some(step) = steps.try_next().await? {
+                if let Either::Left(result) = step {
+                    changed = result.rows_affected();
+                }
+            }
+            Ok(changed)
+        };
+        self.run(query, |connection, query| async move { count(connection, query).await })
+            .await
     }
 
     /// Whether the statement found its row.
@@ -68,26 +109,70 @@ impl Tx {
         decode_all(&self.rows(query).await?)
     }
 
+    /// Not `fetch_optional` of sqlx, which looks no further than what comes of a BEGIN.
     pub(super) async fn row(&mut self, query: Query) -> Result<Option<AnyRow>, Error> {
-        self.run(|connection| query.fetch_optional(connection)).await
+        Ok(self.rows(query).await?.into_iter().next())
     }
 
     pub(super) async fn rows(&mut self, query: Query) -> Result<Vec<AnyRow>, Error> {
-        self.run(|connection| query.fetch_all(connection)).await
+        self.run(query, |connection, query| query.fetch_all(connection)).await
     }
 
     /// Runs one statement. The transaction counts as broken until that has succeeded, and so stays broken when it fails
     /// and when its future is dropped half-way.
-    async fn run<'tx, T, F>(&'tx mut self, statement: impl FnOnce(&'tx mut AnyConnection) -> F) -> Result<T, Error>
+    async fn run<'tx, T, F>(
+        &'tx mut self,
+        query: Query,
+        statement: impl FnOnce(&'tx mut AnyConnection, Query) -> F,
+    ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, sqlx::Error>>,
     {
-        if mem::replace(&mut self.broken, true) {
+        let (Some(connection), false) = (&mut self.connection, mem::replace(&mut self.broken, true)) else {
             return Err(Error::Aborted);
-        }
-        let outcome = statement(&mut self.transaction);
+        };
+        let query = if mem::replace(&mut self.begun, true) {
+            query
+        } else {
+            beginning(self.engine, query).map_err(sqlx::Error::Encode)?
+        };
+        let outcome = statement(connection, query);
         let outcome = self.watch.limit(STATEMENT_LIMIT, outcome).await?;
         self.broken = false;
         Ok(outcome)
+    }
+}
+
+/// The query with the statement that starts a transaction before it, as one message.
+fn beginning(engine: Engine, mut query: Query) -> Result<Query, BoxDynError> {
+    let arguments = Execute::<Any>::take_arguments(&mut query)?.unwrap_or_default();
+    let text = format!("{}; {}", engine.begin(), Execute::<Any>::sql(query).as_str());
+    // Both are statements of this module's.
+    Ok(sqlx::query_with(AssertSqlSafe(text), arguments))
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
+        if !self.begun {
+            connection.keep();
+            return;
+        }
+        // Where nobody would answer, the end of the connection has to be the end of the transaction.
+        if connection.is_suspect() {
+            connection.close();
+            return;
+        }
+        let watch = self.watch.clone();
+        tokio::spawn(async move {
+            let roll_back = sqlx::query("ROLLBACK").execute(&mut *connection);
+            if watch.limit(STATEMENT_LIMIT, roll_back).await.is_ok() {
+                connection.keep();
+            } else {
+                connection.close();
+            }
+        });
     }
 }

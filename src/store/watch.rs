@@ -53,7 +53,7 @@ impl Watch {
 }
 
 /// Whether the connection is of no more use, and those made at the same time hardly of any.
-fn is_lost(error: &sqlx::Error) -> bool {
+pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => true,
         // Shut down, crashed, not yet up, or idle for too long; and a primary that has become a standby, whose address

@@ -20,7 +20,7 @@ use axum::{
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{Site, headers, identity, origin, problem::Problem};
+use super::{Site, accepts_html, headers, identity, origin, pages, problem::Problem};
 
 /// The response header that names the request. None is accepted from outside: a caller could make its lines look like
 /// another's.
@@ -39,6 +39,7 @@ async fn answer(site: &Site, request: Request, next: Next, id: &str) -> Response
     let method = request.method().clone();
     // The route's template: a path can hold an id, and a query a link token.
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let wants_page = wants_page(&request);
 
     let admitted =
         origin::check(site, &method, request.headers()).and_then(|()| identity::one_authorization(request.headers()));
@@ -46,7 +47,7 @@ async fn answer(site: &Site, request: Request, next: Next, id: &str) -> Response
         Ok(()) => run(request, next).await,
         Err(problem) => problem.into_response(),
     };
-    finish(site, &mut response, id);
+    finish(site, &mut response, id, wants_page);
     log(&method, route.as_ref(), &response, started);
     response
 }
@@ -78,12 +79,21 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     format!("panic: {}", text.unwrap_or("without a message"))
 }
 
-fn finish(site: &Site, response: &mut Response, id: &str) {
+/// Whether a refusal is to be a page. The API refuses in JSON, also to a browser that looks at it.
+fn wants_page(request: &Request) -> bool {
+    !request.uri().path().starts_with("/api/") && accepts_html(request.headers())
+}
+
+fn finish(site: &Site, response: &mut Response, id: &str, wants_page: bool) {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         if let Some(cause) = problem.cause() {
             tracing::error!(code = problem.code(), cause, "request failed");
         }
-        problem.render(response, id);
+        if wants_page {
+            pages::render_problem(site, &problem, response, id);
+        } else {
+            problem.render(response, id);
+        }
     }
     headers::complete(response.headers_mut(), site);
     if let Ok(value) = HeaderValue::from_str(id) {

@@ -25,11 +25,27 @@ pub(crate) struct SignedInUser(pub(crate) Identity);
 #[derive(Debug)]
 pub(crate) struct UnrenewedIdentity(pub(crate) Result<Identity, auth::Error>);
 
+impl SignedInUser {
+    /// Who is signed in, for callers that have an answer of their own when nobody is.
+    pub(crate) async fn identify(parts: &mut Parts, state: &AppState) -> Result<Identity, auth::Error> {
+        identify(parts, state, Renewal::OnTheWay).await
+    }
+}
+
 impl FromRequestParts<AppState> for SignedInUser {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        Ok(Self(identify(parts, state, Renewal::OnTheWay).await?))
+        Ok(Self(Self::identify(parts, state).await?))
+    }
+}
+
+/// Who is signed in, for pages that everybody may see; an error only where that cannot be told.
+pub(crate) async fn optional_identity(parts: &mut Parts, state: &AppState) -> Result<Option<Identity>, auth::Error> {
+    match SignedInUser::identify(parts, state).await {
+        Ok(identity) => Ok(Some(identity)),
+        Err(error) if is_over(&error) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -7,10 +7,15 @@ mod cookies;
 mod headers;
 mod identity;
 mod origin;
+#[expect(
+    unreachable_pub,
+    reason = "the component macro makes the builder of a shared component's properties `pub`"
+)]
 mod pages;
 mod params;
 mod payload;
 pub mod problem;
+mod secret;
 
 use std::{
     net::SocketAddr,
@@ -22,7 +27,7 @@ use axum::{
     Router, ServiceExt,
     body::Bytes,
     extract::{FromRef, Request, connect_info::IntoMakeServiceWithConnectInfo},
-    http::{Method, StatusCode},
+    http::{HeaderMap, Method, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
 };
@@ -30,7 +35,8 @@ use tower::Layer;
 use tower_cookies::CookieManagerLayer;
 use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
 
-use self::{cookies::CookiePolicy, problem::Problem};
+pub use self::pages::FlashPolicy;
+use self::{cookies::CookiePolicy, pages::Assets, problem::Problem};
 use crate::{
     auth::Auth,
     config::{Config, PublicUrl},
@@ -83,6 +89,8 @@ pub struct Rooms {
     pub mailbox: Option<Mailbox>,
     /// What the configuration says about this site.
     pub site: Arc<Site>,
+    /// How a page says what came of a form.
+    pub flash: FlashPolicy,
 }
 
 /// What the configuration says about the site as browsers see it.
@@ -92,6 +100,11 @@ pub struct Site {
     pub(crate) name: String,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) cookies: Arc<CookiePolicy>,
+    pub(crate) assets: Assets,
+    pub(crate) products: bool,
+    pub(crate) allow_signup: bool,
+    pub(crate) private_signup: bool,
+    pub(crate) password_min_length: usize,
 }
 
 impl Site {
@@ -103,6 +116,11 @@ impl Site {
             name: config.site_name.clone(),
             allowed_origins: config.allowed_origins.clone(),
             cookies: Arc::new(CookiePolicy::new(config)),
+            assets: Assets::new(config),
+            products: config.products,
+            allow_signup: config.allow_signup,
+            private_signup: config.private_signup,
+            password_min_length: config.password_min_length,
         }
     }
 
@@ -146,7 +164,7 @@ pub fn openapi(config: &Config) -> serde_json::Value {
 fn router(state: AppState) -> Router {
     let cors = origin::cors(&state.site);
     let boundary = middleware::from_fn_with_state(Arc::clone(&state.site), boundary::pass);
-    let mut router = api::router(&state).merge(pages::router());
+    let mut router = api::router(&state).merge(pages::router(&state));
     router = router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);
@@ -155,6 +173,18 @@ fn router(state: AppState) -> Router {
         router = router.layer(cors);
     }
     router.layer(boundary).with_state(state)
+}
+
+/// Whether whoever asks wants a page: a browser on its way to one, or sending a form. Programs ask for anything, or for
+/// JSON.
+fn accepts_html(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT).iter();
+    values.filter_map(|value| value.to_str().ok()).any(|value| {
+        let kinds = value.split(',').map(|kind| kind.split(';').next().unwrap_or_default());
+        kinds
+            .into_iter()
+            .any(|kind| kind.trim().eq_ignore_ascii_case("text/html"))
+    })
 }
 
 async fn not_found() -> Problem {

@@ -158,6 +158,33 @@ impl Problem {
         &self.detail
     }
 
+    /// The fields that do not hold what they must, each with why, for people.
+    pub(crate) fn field_messages(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|field| (&*field.field, field.message.as_str()))
+    }
+
+    /// Whether it is only that nobody is signed in.
+    pub(crate) fn wants_sign_in(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED && self.code != auth::Error::InvalidCredentials.code()
+    }
+
+    /// Whether whoever filled in a form can do something about it there.
+    pub(crate) fn can_be_mended(&self) -> bool {
+        const CODES: [&str; 5] = [
+            auth::Error::InvalidCredentials.code(),
+            auth::Error::InactiveUser.code(),
+            auth::Error::EmailNotVerified.code(),
+            auth::Error::SignUpClosed.code(),
+            auth::Error::LinkInvalid.code(),
+        ];
+        let by_status = [
+            StatusCode::CONFLICT,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            StatusCode::TOO_MANY_REQUESTS,
+        ];
+        by_status.contains(&self.status) || CODES.contains(&self.code)
+    }
+
     /// What went wrong inside with all its causes, for the log and for nobody else.
     pub(super) fn cause(&self) -> Option<String> {
         let mut cause: &dyn StdError = self.cause.as_deref()?;
@@ -198,7 +225,8 @@ impl Problem {
         self.write_headers(headers);
     }
 
-    fn write_headers(&self, headers: &mut HeaderMap) {
+    /// The headers by which clients read the refusal, whatever its form.
+    pub(super) fn write_headers(&self, headers: &mut HeaderMap) {
         if let Some(value) = self.challenge.and_then(|challenge| self.challenge_value(challenge)) {
             headers.insert(header::WWW_AUTHENTICATE, value);
         }

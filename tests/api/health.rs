@@ -88,4 +88,5 @@ async fn a_database_that_falls_silent_is_not_waited_for(place: Place) {
     relay.forget();
     server.anonymous().get("/health/ready").await.expect(200);
     ann.get("/users/me").await.expect(200);
+    server.log_in("ann@example.com").await;
 }

@@ -117,17 +117,18 @@ const OF_NO_REQUEST: &[&str] = &[
 fn read_line(format: &str, line: &str) -> (String, Option<String>) {
     if format == "json" {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        let id = line["span"]["request_id"].as_str().map(str::to_owned);
+        let id = line["spans"][0]["request_id"].as_str().map(str::to_owned);
         return (line["message"].as_str().expect("a message").to_owned(), id);
     }
-    // The time and the level, then the span if there is one, then the message.
+    // The time and the level, then the request if there is one, perhaps with its operation, then the message.
     let rest = line.split_whitespace().skip(2).collect::<Vec<_>>().join(" ");
     let Some((id, message)) = rest
         .strip_prefix("request{request_id=\"")
-        .and_then(|rest| rest.split_once("\"}: "))
+        .and_then(|rest| rest.split_once("\"}:"))
     else {
         return (rest, None);
     };
+    let (_operation, message) = message.split_once(' ').expect("a message");
     (message.to_owned(), Some(id.to_owned()))
 }
 

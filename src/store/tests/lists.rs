@@ -20,7 +20,10 @@ async fn pages_of_events_run_from_the_newest_backwards_by_user_and_name() {
             tx.insert_event(event).await.unwrap();
         }
         tx.commit().await.unwrap();
-        let page = async |filter: EventFilter| store.list_events(&EventFilter { limit: 2, ..filter }).await.unwrap();
+        let page = async |filter: EventFilter| {
+            let listed = store.list_events(&EventFilter { limit: 2, ..filter }).await.unwrap();
+            listed.into_iter().map(|listed| listed.event).collect::<Vec<_>>()
+        };
         let log_in = || Some("log_in".to_owned());
         let [first, second, third, fourth, fifth] = events;
         assert_eq!(page(EventFilter::default()).await, [fifth.clone(), fourth.clone()]);
@@ -56,6 +59,35 @@ async fn pages_of_events_run_from_the_newest_backwards_by_user_and_name() {
         };
         assert_eq!(page(both).await, [fourth.clone(), first.clone()]);
         assert_eq!(store.list_events_of(ada).await.unwrap(), [fourth, second, first]);
+    }
+}
+
+#[tokio::test]
+async fn an_event_names_its_users_for_as_long_as_they_have_an_account() {
+    for Fixture { store, .. } in fixtures().await {
+        let ada = add_user(&store, "ada@example.com").await;
+        let bob = add_user(&store, "bob@example.com").await;
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_event(&EventRow {
+            actor_id: Some(bob.id),
+            ..event("update_user", Some(ada.id))
+        })
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+        let names = async || {
+            let filter = EventFilter {
+                limit: 1,
+                ..EventFilter::default()
+            };
+            let listed = store.list_events(&filter).await.unwrap().remove(0);
+            (listed.user_email, listed.actor_email)
+        };
+        assert_eq!(names().await, (Some(ada.email.clone()), Some(bob.email)));
+        let mut tx = store.begin().await.unwrap();
+        tx.delete_user(bob.id).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(names().await, (Some(ada.email), None));
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{collections::HashSet, env, fs, slice, time::Duration};
 
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, Row};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use uuid::Uuid;

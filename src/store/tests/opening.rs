@@ -88,7 +88,8 @@ async fn a_database_of_a_newer_version_is_refused() {
     {
         let copy = "INSERT INTO vestibule_migrations SELECT 9999, description, installed_on, success, checksum, \
                     execution_time FROM vestibule_migrations WHERE version = 1";
-        sqlx::raw_sql(copy).execute(&store.writer).await.unwrap();
+        let mut writer = store.writer.acquire().await.unwrap();
+        sqlx::raw_sql(copy).execute(&mut *writer).await.unwrap();
         let refused = Store::open(&location).await.unwrap_err();
         assert!(matches!(refused, OpenError::Newer { version: 9999 }), "{refused:?}");
     }
@@ -162,7 +163,7 @@ async fn every_connection_to_sqlite_is_set_to_be_durable_and_to_check_references
         "temp_store",
     ];
     let mut readers = Vec::new();
-    for _ in 0..store.reader.options().get_max_connections() {
+    for _ in 0..store.reader.size() {
         let mut reader = store.reader.acquire().await.unwrap();
         assert_eq!(pragmas(&mut reader, &names).await, ["wal", "2", "1", "5000", "1", "2"]);
         readers.push(reader);

@@ -1,5 +1,13 @@
 use super::*;
 
+/// Uses a session's first token; whether that could be done.
+async fn exchange(tx: &mut Tx, session: &SessionRow) -> bool {
+    let hash = format!("token of {}", session.id);
+    let successor = format!("successor of {hash}");
+    let exchanged = tx.exchange_refresh_token(&hash, "sealed", &successor, session);
+    exchanged.await.unwrap()
+}
+
 #[tokio::test]
 async fn a_live_session_is_found_with_its_user_until_it_expires() {
     for Fixture { store, .. } in fixtures().await {
@@ -15,24 +23,21 @@ async fn a_live_session_is_found_with_its_user_until_it_expires() {
         for role in ["editor", "admin"] {
             tx.insert_role(ada.id, role).await.unwrap();
         }
-        assert!(
-            tx.extend_session(session.id, after(50), after(150), None, Some("curl"))
-                .await
-                .unwrap()
-        );
+        let session = SessionRow {
+            last_used_at: after(50),
+            expires_at: after(150),
+            client_address: None,
+            user_agent: Some("curl".to_owned()),
+            ..session
+        };
+        assert!(exchange(&mut tx, &session).await);
         tx.commit().await.unwrap();
         let user = find(session.id, after(149)).await.unwrap();
         assert_eq!(user.disabled_at, Some(NOW));
         assert_eq!(user.roles, ["admin", "editor"]);
         assert_eq!(
             store.list_sessions(ada.id, after(149)).await.unwrap(),
-            [SessionRow {
-                last_used_at: after(50),
-                expires_at: after(150),
-                client_address: None,
-                user_agent: Some("curl".to_owned()),
-                ..session
-            }]
+            slice::from_ref(&session)
         );
     }
 }
@@ -48,9 +53,8 @@ async fn sessions_end_one_by_one_or_all_but_one() {
         }
         let of_bob = add_session(&store, bob.id).await;
         let mut tx = store.begin().await.unwrap();
-        tx.extend_session(sessions[0].id, after(1), after(101), None, None)
-            .await
-            .unwrap();
+        sessions[0].last_used_at = after(1);
+        assert!(exchange(&mut tx, &sessions[0]).await);
         tx.commit().await.unwrap();
         let listed: Vec<SessionId> = store
             .list_sessions(ada.id, NOW)
@@ -66,11 +70,11 @@ async fn sessions_end_one_by_one_or_all_but_one() {
         assert!(tx.delete_session_of(ada.id, sessions[0].id).await.unwrap());
         assert!(tx.delete_session(sessions[1].id).await.unwrap());
         assert!(!tx.delete_session(sessions[1].id).await.unwrap());
-        assert!(
-            !tx.extend_session(sessions[1].id, NOW, after(1), None, None)
-                .await
-                .unwrap()
-        );
+        tx.commit().await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        assert!(!exchange(&mut tx, &sessions[1]).await);
+        assert!(matches!(tx.commit().await, Err(Error::Aborted)));
+        let mut tx = store.begin().await.unwrap();
         assert_eq!(tx.delete_sessions(ada.id, Some(sessions[2].id)).await.unwrap(), 1);
         assert_eq!(tx.delete_sessions(ada.id, None).await.unwrap(), 1);
         tx.commit().await.unwrap();
@@ -94,13 +98,18 @@ async fn a_refresh_token_is_used_once_however_many_try_at_once() {
         let mut tasks = JoinSet::new();
         for number in 0..8 {
             let (store, hash) = (store.clone(), hash.clone());
+            let device = SessionRow {
+                last_used_at: after(number),
+                ..device.clone()
+            };
             tasks.spawn(async move {
                 let mut tx = store.begin().await.unwrap();
+                let (sealed, successor) = (format!("sealed {number}"), format!("successor {number}"));
                 let won = tx
-                    .consume_refresh_token(&hash, &format!("sealed {number}"), after(number))
+                    .exchange_refresh_token(&hash, &sealed, &successor, &device)
                     .await
                     .unwrap();
-                tx.commit().await.unwrap();
+                assert_eq!(tx.commit().await.is_ok(), won);
                 won.then_some(number)
             });
         }
@@ -110,7 +119,27 @@ async fn a_refresh_token_is_used_once_however_many_try_at_once() {
         let presented = store.find_refresh_token(&hash, NOW).await.unwrap().unwrap();
         assert_eq!(presented.token.used_at, Some(after(winner)));
         assert_eq!(presented.token.sealed_successor, Some(format!("sealed {winner}")));
-        assert_eq!((presented.session, presented.user), (device, ada));
+        assert_eq!(presented.token.issued_at, NOW);
+        let device = SessionRow {
+            last_used_at: after(winner),
+            ..device
+        };
+        assert_eq!((presented.session, presented.user), (device.clone(), ada.clone()));
+        for number in 0..8 {
+            let successor = store.find_refresh_token(&format!("successor {number}"), NOW).await;
+            let expected = (number == winner).then(|| PresentedRefreshToken {
+                token: RefreshTokenRow {
+                    hash: format!("successor {number}"),
+                    session_id: device.id,
+                    issued_at: after(number),
+                    used_at: None,
+                    sealed_successor: None,
+                },
+                session: device.clone(),
+                user: ada.clone(),
+            });
+            assert_eq!(successor.unwrap(), expected);
+        }
         assert_eq!(store.find_refresh_token(&hash, after(100)).await.unwrap(), None);
 
         let mut tx = store.begin().await.unwrap();

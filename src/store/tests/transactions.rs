@@ -49,12 +49,12 @@ async fn readers_go_on_while_a_transaction_writes_and_see_it_once_it_has_committ
 async fn a_write_that_cannot_be_made_now_is_told_apart_from_a_mistake() {
     let Fixture { store, _directory, .. } = sqlite().await;
     let refused = sqlx::query("DELETE FROM users")
-        .execute(&store.reader)
+        .execute(&mut *store.reader.acquire().await.unwrap())
         .await
         .map_err(Error::from);
     assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
     let mistaken = sqlx::query("DELETE FROM nothing")
-        .execute(&store.writer)
+        .execute(&mut *store.writer.acquire().await.unwrap())
         .await
         .map_err(Error::from);
     assert!(matches!(mistaken, Err(Error::Unexpected(_))), "{mistaken:?}");

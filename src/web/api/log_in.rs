@@ -6,11 +6,11 @@ use axum::{Json, extract::State, middleware::map_response};
 use super::{
     at_token_endpoint,
     openapi::{SESSIONS, answers, for_anyone, named, refuses},
-    wire::{LoginRequest, Secret, TokenResponse},
+    wire::{LoginRequest, TokenResponse},
 };
 use crate::{
     auth::{self, Auth, FieldError, LogIn},
-    web::{AppState, caller::Caller, cookies::SessionCookies, payload::JsonOrForm, problem::Problem},
+    web::{AppState, caller::Caller, cookies::SessionCookies, payload::JsonOrForm, problem::Problem, secret::Secret},
 };
 
 pub(super) fn route() -> ApiMethodRouter<AppState> {

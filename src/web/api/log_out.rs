@@ -32,20 +32,14 @@ async fn log_out(
     OptionalPayload(request): OptionalPayload<RefreshRequest>,
 ) -> Result<Json<DoneResponse>, Problem> {
     let by_cookie = (cookies.refresh(), cookies.access());
-    let mut ended = Err(auth::Error::NotAuthenticated);
-    for credential in credentials(request.refresh_token.as_deref(), bearer(&headers)?, &by_cookie) {
-        ended = auth.log_out(credential, &client).await;
-        if !matches!(ended, Err(auth::Error::RefreshTokenInvalid)) {
-            break;
-        }
-    }
+    let credentials = credentials(request.refresh_token.as_deref(), bearer(&headers)?, &by_cookie);
+    let ended = auth.log_out(&credentials, &client).await;
     ended.inspect_err(|error| cookies.clear_if_over(error))?;
     cookies.clear();
     Ok(done("logged out"))
 }
 
-/// What may name the session to end. A browser's refresh cookie can be dead beside an access cookie that is good, and
-/// whoever asks to be signed out must not stay signed in; what a program presents on purpose stands alone.
+/// What may name the session to end, in order: what a program presents on purpose, alone, or else a browser's cookies.
 fn credentials<'a>(
     field: Option<&'a str>,
     bearer: Option<&'a str>,

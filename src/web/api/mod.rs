@@ -29,8 +29,6 @@ mod wire;
 use aide::{
     axum::{ApiRouter, routing::ApiMethodRouter},
     generate,
-    openapi::OpenApi,
-    transform::TransformPathItem,
 };
 use axum::{Router, response::Response};
 
@@ -90,40 +88,41 @@ const PRODUCTS: [(&str, Route); 5] = [
     ("/api/products/{id}", products::delete_route),
 ];
 
-/// All routes of the API.
+/// All routes of the API. What is said of them while they are made is dropped at once: all of it together would be a good part
+/// of what a server that has just started holds in memory.
 pub(super) fn router(state: &AppState) -> Router<AppState> {
-    let (routes, _) = describe(state.products.is_some());
-    routes.merge(docs::scripts())
+    let mut router = Router::new();
+    for (path, route, _) in table(state.products.is_some()) {
+        router = router.route(path, route().into());
+    }
+    generate::reset_context();
+    router.merge(docs::scripts())
 }
 
 /// The OpenAPI document; with `products`, the worked example's routes are in it.
 pub(super) fn document(products: bool, access_cookie: &str) -> serde_json::Value {
-    openapi::finish(&describe(products).1, access_cookie)
-}
-
-/// Builds routes and document together, so that neither can say what the other does not.
-fn describe(products: bool) -> (Router<AppState>, OpenApi) {
     generate::infer_responses(false);
-    let mut routes = ApiRouter::new();
-    for (path, route) in CANONICAL.iter().chain(PRODUCTS.iter().filter(|_| products)) {
-        routes = routes.api_route_with(path, route(), completed);
-    }
-    for alias in ALIASES.iter().chain(PRODUCT_ALIASES.iter().filter(|_| products)) {
-        routes = routes.api_route_with(alias.path, (alias.route)(), |item| renamed(completed(item), alias));
+    let mut routes = ApiRouter::<AppState>::new();
+    for (path, route, alias) in table(products) {
+        routes = routes.api_route_with(path, route(), |mut item| {
+            openapi::complete(item.inner_mut());
+            if let Some(alias) = alias {
+                openapi::rename(item.inner_mut(), alias);
+            }
+            item
+        });
     }
     let mut api = openapi::blank();
-    let served = routes.finish_api(&mut api);
-    (served, api)
+    drop(routes.finish_api(&mut api));
+    openapi::finish(&api, access_cookie)
 }
 
-fn completed(mut item: TransformPathItem<'_>) -> TransformPathItem<'_> {
-    openapi::complete(item.inner_mut());
-    item
-}
-
-fn renamed<'t>(mut item: TransformPathItem<'t>, alias: &Alias) -> TransformPathItem<'t> {
-    openapi::rename(item.inner_mut(), alias);
-    item
+/// What is served and what is described, so that neither can say what the other does not.
+fn table(products: bool) -> impl Iterator<Item = (&'static str, Route, Option<&'static Alias>)> {
+    let canonical = CANONICAL.iter().chain(PRODUCTS.iter().filter(move |_| products));
+    let aliases = ALIASES.iter().chain(PRODUCT_ALIASES.iter().filter(move |_| products));
+    let canonical = canonical.map(|(path, route)| (*path, *route, None));
+    canonical.chain(aliases.map(|alias| (alias.path, alias.route, Some(alias))))
 }
 
 /// Gives each refusal the form that OAuth2's clients expect of a token endpoint.

@@ -12,33 +12,10 @@ use crate::{
     auth::{self, Export, SignedIn},
     clock::Timestamp,
     id::{EventId, MessageId, ProductId, SessionId, UserId},
-    password::{Password, Strength, Weakness},
+    password::{Strength, Weakness},
     token::{Jwk, Jwks},
+    web::secret::Secret,
 };
-
-/// A password in a body: it goes from the decoder into the type that wipes it, and is printed nowhere.
-#[derive(Debug)]
-pub(super) struct Secret(pub(super) Password);
-
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(Password::from(text)))
-    }
-}
-
-impl JsonSchema for Secret {
-    fn schema_name() -> Cow<'static, str> {
-        "Password".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "format": "password", "examples": ["violet-harbour-quartz"]})
-    }
-}
 
 /// How times are described: [`Timestamp`] writes them.
 pub(super) struct DateTime;
@@ -487,6 +464,12 @@ impl From<auth::Event> for EventResponse {
             user_agent: event.user_agent,
             detail: event.detail,
         }
+    }
+}
+
+impl From<auth::ListedEvent> for EventResponse {
+    fn from(listed: auth::ListedEvent) -> Self {
+        listed.event.into()
     }
 }
 

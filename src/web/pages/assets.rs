@@ -1,39 +1,108 @@
 //! What the pages load besides themselves, served from the binary.
 
-use std::sync::LazyLock;
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
     Router,
-    http::{HeaderName, header},
-    response::IntoResponse,
+    body::Bytes,
+    http::{HeaderName, HeaderValue, header},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::web::AppState;
+use super::brand;
+use crate::{
+    config::{Config, Logo},
+    web::AppState,
+};
 
-const STYLE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/style/vestibule.css"));
+const STYLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/style/vestibule.css"));
+const SCRIPT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/public/vestibule.js"));
+const LOGO: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/public/logo.svg"));
 
-/// The path has the content's fingerprint in it: browsers keep the sheet for good, and a new one has a new path.
-static STYLE_PATH: LazyLock<String> = LazyLock::new(|| {
-    let fingerprint = URL_SAFE_NO_PAD.encode(&digest(&SHA256, STYLE).as_ref()[..9]);
-    format!("/assets/vestibule-{fingerprint}.css")
-});
-
-/// Where the style sheet is.
-pub(super) fn style_path() -> &'static str {
-    &STYLE_PATH
+/// The style sheet, the script and the logo, as the configuration makes them.
+#[derive(Clone, Debug)]
+pub struct Assets {
+    style: Asset,
+    script: Asset,
+    logo: Asset,
 }
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route(style_path(), get(style))
+impl Assets {
+    /// Those of the site that `config` describes.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let accent = config.site_accent.map(brand::rule).unwrap_or_default();
+        let logo = match &config.site_logo {
+            Some(Logo { media_type, bytes }) => Asset::new("logo", media_type, Bytes::from_owner(Arc::clone(bytes))),
+            None => Asset::new("logo.svg", "image/svg+xml", LOGO.into()),
+        };
+        Self {
+            style: Asset::new(
+                "vestibule.css",
+                "text/css; charset=utf-8",
+                format!("{STYLE}{accent}").into(),
+            ),
+            script: Asset::new("vestibule.js", "text/javascript; charset=utf-8", SCRIPT.into()),
+            logo,
+        }
+    }
+
+    pub(super) fn style_path(&self) -> String {
+        self.style.path.clone()
+    }
+
+    pub(super) fn script_path(&self) -> String {
+        self.script.path.clone()
+    }
+
+    /// Also the icon.
+    pub(super) fn logo_path(&self) -> String {
+        self.logo.path.clone()
+    }
 }
 
-async fn style() -> impl IntoResponse {
-    const HEADERS: [(HeaderName, &str); 2] = [
-        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
-        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
-    ];
-    (HEADERS, STYLE)
+/// A file. Its path has the content's fingerprint in it: browsers keep it for good, and a new one has a new path.
+#[derive(Clone, Debug)]
+struct Asset {
+    path: String,
+    media_type: &'static str,
+    content: Bytes,
+}
+
+impl Asset {
+    fn new(name: &str, media_type: &'static str, content: Bytes) -> Self {
+        let fingerprint = URL_SAFE_NO_PAD.encode(&digest(&SHA256, &content).as_ref()[..9]);
+        let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
+        let dot = if extension.is_empty() { "" } else { "." };
+        Self {
+            path: format!("/assets/{stem}-{fingerprint}{dot}{extension}"),
+            media_type,
+            content,
+        }
+    }
+
+    fn answer(&self) -> Response {
+        const CACHE: (HeaderName, HeaderValue) = (
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=31536000, immutable"),
+        );
+        // An SVG that is opened by itself is a document, and an operator's own may hold a script.
+        const POLICY: (HeaderName, HeaderValue) = (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"),
+        );
+        let kind = (header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
+        ([CACHE, POLICY, kind], self.content.clone()).into_response()
+    }
+}
+
+pub(super) fn router(assets: &Assets) -> Router<AppState> {
+    let all = [&assets.style, &assets.script, &assets.logo];
+    all.into_iter().fold(Router::new(), |router, asset| {
+        let served = asset.clone();
+        router.route(&asset.path, get(move || std::future::ready(served.answer())))
+    })
 }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     Json, Router,
-    extract::{ConnectInfo, FromRequestParts, Path, State},
+    extract::{ConnectInfo, FromRequestParts, Path},
     http::{HeaderMap, HeaderName, Uri, header, request::Parts, uri::Authority},
     response::{Html, IntoResponse, Response},
     routing::{MethodRouter, get},
@@ -15,7 +15,7 @@ use axum::{
 use leptos::prelude::*;
 use uuid::Uuid;
 
-use super::shell::{Shell, render};
+use super::{components::Time, shell::Head, visit::Visit};
 use crate::{
     mail::{Delivered, Mailbox},
     web::{AppState, problem::Problem},
@@ -103,15 +103,22 @@ async fn list_json(LocalMailbox(mailbox): LocalMailbox) -> Result<Json<Vec<Deliv
     Ok(Json(letters))
 }
 
-async fn list_page(LocalMailbox(mailbox): LocalMailbox, State(state): State<AppState>) -> Result<Response, Problem> {
+async fn list_page(LocalMailbox(mailbox): LocalMailbox, visit: Visit) -> Result<Response, Problem> {
     let letters = mailbox.list().await.map_err(Problem::internal)?;
-    let site = state.site.name.clone();
-    Ok(page(render(|| view! { <MailboxPage site letters/> })))
+    let title = format!("Mail of {}", visit.site.name);
+    let head = Head::new(title.clone()).wide();
+    Ok(visit.show(head, || view! { <MailboxPage title letters/> }))
 }
 
-async fn letter_page(LocalMailbox(mailbox): LocalMailbox, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn letter_page(
+    LocalMailbox(mailbox): LocalMailbox,
+    visit: Visit,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     let letter = find(&mailbox, &id).await?;
-    Ok(page(render(|| view! { <LetterPage letter/> })))
+    // Its links hold tokens, and the address bar does not: but a pressed link must not tell where it stood.
+    let head = Head::new(letter.subject.clone()).wide().framing();
+    Ok(visit.show(head, || view! { <LetterPage letter/> }))
 }
 
 /// The HTML part alone, for the frame in its page.
@@ -133,13 +140,6 @@ async fn find(mailbox: &Mailbox, id: &str) -> Result<Delivered, Problem> {
         .ok_or_else(Problem::not_found)
 }
 
-/// The pages load their style sheet and the frame, and nothing else.
-const PAGE_POLICY: (HeaderName, &str) = (
-    header::CONTENT_SECURITY_POLICY,
-    "default-src 'none'; style-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; \
-     frame-ancestors 'none'",
-);
-
 /// A letter loads nothing, runs nothing, and is of no origin; a pressed link may leave for its page.
 const LETTER_POLICY: (HeaderName, &str) = (
     header::CONTENT_SECURITY_POLICY,
@@ -147,37 +147,39 @@ const LETTER_POLICY: (HeaderName, &str) = (
      sandbox allow-top-navigation-by-user-activation",
 );
 
-fn page(html: String) -> Response {
-    ([PAGE_POLICY], Html(html)).into_response()
-}
-
 /// All letters, newest first.
 #[component]
-fn MailboxPage(site: String, letters: Vec<Delivered>) -> impl IntoView {
-    let title = format!("Mail of {site}");
-    let empty = letters.is_empty();
-    let items = letters
+fn MailboxPage(title: String, letters: Vec<Delivered>) -> impl IntoView {
+    let is_empty = letters.is_empty();
+    let rows = letters
         .into_iter()
-        .map(|letter| {
-            let path = format!("/dev/mail/{}", letter.id);
-            view! {
-                <li>
-                    <a href=path>{letter.subject}</a>
-                    <span class="dim">{format!("To {}, {}", letter.to, letter.created_at)}</span>
-                </li>
-            }
-        })
+        .map(|letter| view! { <LetterRow letter/> })
         .collect_view();
+    let list = if is_empty {
+        view! { <p class="empty">"There is no mail yet."</p> }.into_any()
+    } else {
+        view! { <ul class="rows">{rows}</ul> }.into_any()
+    };
     view! {
-        <Shell title=title.clone()>
-            <h1>{title.clone()}</h1>
-            <p class="dim">
-                "No mail server is set, so mail stays on this machine, and only this machine sees it. Also as "
-                <a href="/dev/mail.json">"JSON"</a>"."
-            </p>
-            {empty.then(|| view! { <p>"There is no mail yet."</p> })}
-            <ol class="letters">{items}</ol>
-        </Shell>
+        <h1 id="title">{title}</h1>
+        <p class="dim">
+            "No mail server is set, so mail stays on this machine, and only this machine sees it. Also as "
+            <a href="/dev/mail.json">"JSON"</a>"."
+        </p>
+        <div class="card">{list}</div>
+    }
+}
+
+#[component]
+fn LetterRow(letter: Delivered) -> impl IntoView {
+    let path = format!("/dev/mail/{}", letter.id);
+    view! {
+        <li class="row">
+            <div>
+                <a href=path><bdi>{letter.subject}</bdi></a>
+                <span class="dim">{format!("To {}, ", letter.to)}<Time at=letter.created_at/></span>
+            </div>
+        </li>
     }
 }
 
@@ -191,20 +193,22 @@ fn LetterPage(letter: Delivered) -> impl IntoView {
         .map(|line| view! { <Line text=line.to_owned()/> })
         .collect_view();
     view! {
-        <Shell title=letter.subject.clone()>
-            <p><a href="/dev/mail">"All mail"</a></p>
-            <h1>{letter.subject.clone()}</h1>
-            <dl>
-                <dt>"To"</dt>
-                <dd>{letter.to}</dd>
-                <dt>"Delivered"</dt>
-                <dd>{letter.created_at}</dd>
+        <p class="back"><a href="/dev/mail">"All mail"</a></p>
+        <h1>{letter.subject}</h1>
+        <section class="card" aria-label="Envelope">
+            <dl class="facts">
+                <dt>"To"</dt><dd>{letter.to}</dd>
+                <dt>"Delivered"</dt><dd><Time at=letter.created_at/></dd>
             </dl>
-            <h2>"As HTML"</h2>
+        </section>
+        <section class="card" aria-labelledby="html-title">
+            <h2 id="html-title">"As HTML"</h2>
             <iframe src=frame title="The letter as HTML" sandbox="allow-top-navigation-by-user-activation"></iframe>
-            <h2>"As text"</h2>
+        </section>
+        <section class="card" aria-labelledby="text-title">
+            <h2 id="text-title">"As text"</h2>
             <pre>{lines}</pre>
-        </Shell>
+        </section>
     }
 }
 
@@ -225,6 +229,7 @@ mod tests {
     use axum::http::{HeaderValue, Request};
 
     use super::*;
+    use crate::web::pages::shell::render;
 
     /// What [`is_local`] says to a request from `peer`.
     fn judge(peer: &str, uri: &str, headers: &[(&'static str, &'static str)]) -> bool {
@@ -339,7 +344,7 @@ mod tests {
 
     #[test]
     fn the_list_shows_letters_as_text() {
-        let html = render(|| view! { <MailboxPage site=String::from("Acme") letters=vec![letter()]/> });
+        let html = render(|| view! { <MailboxPage title=String::from("Mail of Acme") letters=vec![letter()]/> });
         assert!(html.starts_with("<!DOCTYPE html><html lang=\"en\">"), "{html}");
         assert!(
             html.contains("href=\"/dev/mail/00000000-0000-0000-0000-000000000000\""),
@@ -356,7 +361,7 @@ mod tests {
 
     #[test]
     fn an_empty_mailbox_says_so() {
-        let html = render(|| view! { <MailboxPage site=String::from("Acme") letters=Vec::new()/> });
+        let html = render(|| view! { <MailboxPage title=String::from("Mail of Acme") letters=Vec::new()/> });
         assert!(html.contains("There is no mail yet"), "{html}");
     }
 

@@ -1,18 +1,91 @@
 //! The pages: Leptos components, rendered on the server. Nothing here needs a script.
+//!
+//! Each page has a file of its verb, which holds its handler, its server functions and its view. A handler and a server
+//! function each parse, call one operation, and translate what came of it. What they share: `visit`, what a page knows
+//! of its request; `shell`, the document around it; `components`; `form`, how forms are sent and answered; `flash`, what
+//! crosses the redirect after a form; `next`, where a sign-in leads.
 
+mod admin;
 mod assets;
+mod brand;
+mod components;
+mod errors;
+mod finish_reset;
+mod flash;
+mod form;
+mod log_in;
+mod log_out;
 mod mailbox;
-#[expect(
-    unreachable_pub,
-    reason = "the component macro makes the builder of a shared component's properties `pub`"
-)]
+mod next;
+mod notice;
+mod products;
+mod profile;
+mod request_reset;
+mod resend_verification;
 mod shell;
+mod sign_up;
+mod verify_email;
+mod visit;
 
-use axum::Router;
+use axum::{
+    Router,
+    http::HeaderName,
+    middleware::map_response,
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use tower_http::compression::CompressionLayer;
 
+pub use self::flash::FlashPolicy;
+pub(super) use self::{assets::Assets, errors::render as render_problem};
 use super::AppState;
 
+/// Where a sign-in leads when it was not on the way to anywhere.
+const AFTER_LOG_IN: &str = "/profile";
+
 /// Everything under this module, to be merged into the site's router.
-pub(super) fn router() -> Router<AppState> {
-    Router::new().merge(assets::router()).merge(mailbox::router())
+pub(super) fn router(state: &AppState) -> Router<AppState> {
+    let mut router = Router::new()
+        .route("/", get(home))
+        .route("/.well-known/change-password", get(change_password))
+        .merge(sign_up::router())
+        .merge(log_in::router())
+        .merge(log_out::router())
+        .merge(request_reset::router())
+        .merge(finish_reset::router())
+        .merge(verify_email::router())
+        .merge(resend_verification::router())
+        .merge(profile::router())
+        .merge(admin::router())
+        .merge(mailbox::router());
+    if state.products.is_some() {
+        router = router.merge(products::router());
+    }
+    router
+        .layer(map_response(reporting))
+        .merge(assets::router(&state.site.assets))
+        .layer(CompressionLayer::new())
+}
+
+/// The page that asks for a password, and afterwards leads on to `wanted`.
+fn login_path(wanted: Option<&str>) -> String {
+    let wanted = wanted.filter(|wanted| !wanted.is_empty());
+    format!("/login{}", next::query(wanted))
+}
+
+/// Leaves what there is to say for the page that it leads to.
+async fn home(identity: visit::Identified) -> Redirect {
+    let is_signed_in = identity.0.is_some();
+    Redirect::to(if is_signed_in { AFTER_LOG_IN } else { "/login" })
+}
+
+/// Where password managers send people (W3C "A Well-Known URL for Changing Passwords").
+async fn change_password() -> Redirect {
+    Redirect::to("/profile#password")
+}
+
+/// Tells browsers where the reports of the content policy go.
+async fn reporting(response: Response) -> impl IntoResponse {
+    let (name, value): (HeaderName, _) = shell::REPORTING_ENDPOINTS;
+    ([(name, value)], response)
 }

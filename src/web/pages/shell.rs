@@ -1,32 +1,223 @@
-//! The document around every page.
+//! The document around every page, and the answer around every document.
 
-use leptos::prelude::*;
+use axum::{
+    http::{HeaderName, HeaderValue, header},
+    response::{Html, IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use leptos::{prelude::*, server_fn::ServerFn};
 
-use super::assets;
+use super::{flash::Flash, log_out::LogOut, visit::Visit};
+use crate::{
+    auth::User,
+    web::{Site, problem::Problem},
+};
 
-/// The document around every page: its head, and one `main` that holds the page.
-#[component]
-pub(super) fn Shell(
-    /// What the tab, the history and a screen reader call the page.
+/// What a page says about itself.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Head {
     title: String,
-    /// The page.
-    children: Children,
-) -> impl IntoView {
-    view! {
-        <!DOCTYPE html>
-        <html lang="en">
-            <head>
-                <meta charset="utf-8"/>
-                <meta name="viewport" content="width=device-width, initial-scale=1"/>
-                <meta name="color-scheme" content="light dark"/>
-                <title>{title}</title>
-                <link rel="stylesheet" href=assets::style_path()/>
-            </head>
-            <body>
-                <main>{children()}</main>
-            </body>
-        </html>
+    description: Option<&'static str>,
+    is_wide: bool,
+    holds_token: bool,
+    frames: bool,
+}
+
+impl Head {
+    /// A page of this name, narrow, and for no search engine.
+    pub(super) fn new(title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            ..Self::default()
+        }
     }
+
+    /// May be found by search engines, which show this.
+    pub(super) fn described(self, description: &'static str) -> Self {
+        Self {
+            description: Some(description),
+            ..self
+        }
+    }
+
+    /// With room for lists and tables.
+    pub(super) fn wide(self) -> Self {
+        Self { is_wide: true, ..self }
+    }
+
+    /// Its address holds the secret of a mailed link, which no other request may carry on as its Referer.
+    pub(super) fn holding_token(self) -> Self {
+        Self {
+            holds_token: true,
+            ..self
+        }
+    }
+
+    /// Shows a page of this site in a frame.
+    pub(super) fn framing(self) -> Self {
+        Self { frames: true, ..self }
+    }
+}
+
+/// Answers a visit with a page.
+pub(super) fn respond<V: IntoView>(visit: &Visit, head: Head, page: impl FnOnce() -> V) -> Response {
+    let document = Document {
+        site: &visit.site,
+        user: visit.identity.as_ref().map(|identity| &identity.user),
+        path: visit.path(),
+        flash: visit.flash(),
+    };
+    document.respond(head, page)
+}
+
+/// Answers with a page that depends on nobody: for refusals, which may come from a server that cannot even tell who asks.
+pub(super) fn respond_to_anyone<V: IntoView>(site: &Site, head: Head, page: impl FnOnce() -> V) -> Response {
+    let document = Document {
+        site,
+        user: None,
+        path: "",
+        flash: None,
+    };
+    document.respond(head, page)
+}
+
+struct Document<'a> {
+    site: &'a Site,
+    user: Option<&'a User>,
+    path: &'a str,
+    flash: Option<&'a Flash>,
+}
+
+impl Document<'_> {
+    fn respond<V: IntoView>(&self, head: Head, page: impl FnOnce() -> V) -> Response {
+        let nonce = match new_nonce() {
+            Ok(nonce) => nonce,
+            Err(problem) => return problem.into_response(),
+        };
+        let policy = content_security_policy(self.site, &nonce, head.frames);
+        let holds_token = head.holds_token;
+        let html = render(|| {
+            if let Some(flash) = self.flash {
+                provide_context(flash.clone());
+            }
+            self.view(head, nonce, page)
+        });
+        let mut response = Html(html).into_response();
+        let headers = response.headers_mut();
+        if let Ok(policy) = HeaderValue::try_from(policy) {
+            headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+        if holds_token {
+            // Forms are still sent with an Origin, which `no-referrer` would make `null`.
+            headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("strict-origin"));
+        }
+        response
+    }
+
+    fn view<V, P>(&self, head: Head, nonce: String, page: P) -> impl IntoView + use<V, P>
+    where
+        V: IntoView,
+        P: FnOnce() -> V,
+    {
+        let assets = &self.site.assets;
+        let (style, script, logo) = (assets.style_path(), assets.script_path(), assets.logo_path());
+        let site = self.site.name.clone();
+        let is_refused = matches!(self.flash, Some(Flash::Refused(_)));
+        let prefix = if is_refused { "Error: " } else { "" };
+        let title = format!("{prefix}{} · {site}", head.title);
+        let robots = head
+            .description
+            .is_none()
+            .then(|| view! { <meta name="robots" content="noindex"/> });
+        let description = head
+            .description
+            .map(|text| view! { <meta name="description" content=text/> });
+        let bar = self.user.map(|user| signed_in_bar(user, self.path, self.site.products));
+        let is_private = self.user.is_some();
+        let content = page();
+        view! {
+            <!DOCTYPE html>
+            <html lang="en">
+                <head>
+                    <meta charset="utf-8"/>
+                    <meta name="viewport" content="width=device-width, initial-scale=1"/>
+                    <meta name="color-scheme" content="light dark"/>
+                    <meta name="theme-color" media="(prefers-color-scheme: light)" content="#f1f4f4"/>
+                    <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#0c1214"/>
+                    <title>{title}</title>
+                    {description}
+                    {robots}
+                    <link rel="icon" href=logo.clone()/>
+                    <link rel="stylesheet" href=style/>
+                    <script type="module" nonce=nonce src=script></script>
+                </head>
+                <body data-private=is_private>
+                    <a class="skip" href="#main">"Skip to content"</a>
+                    <header class="bar">
+                        <a class="brand" href="/">
+                            <img src=logo alt="" width="32" height="32"/>
+                            <span>{site}</span>
+                        </a>
+                        {bar}
+                    </header>
+                    <main id="main" class=if head.is_wide { "wide" } else { "narrow" }>
+                        {content}
+                    </main>
+                </body>
+            </html>
+        }
+    }
+}
+
+/// Where somebody who is signed in can go.
+fn signed_in_bar(user: &User, path: &str, products: bool) -> impl IntoView + use<> {
+    const ADMIN: [(&str, &str); 3] = [
+        ("/admin/users", "Users"),
+        ("/admin/audit", "Audit log"),
+        ("/admin/mail", "Mail"),
+    ];
+    let mut links = vec![("/profile", "Profile")];
+    links.extend(products.then_some(("/products", "Products")));
+    links.extend(ADMIN.into_iter().filter(|_| user.is_admin()));
+    let items = links
+        .into_iter()
+        .map(|(href, text)| {
+            let current = (path == href).then_some("page");
+            view! { <li><a href=href aria-current=current>{text}</a></li> }
+        })
+        .collect_view();
+    view! {
+        <nav aria-label="Main"><ul>{items}</ul></nav>
+        <form class="sign-out" method="post" action=LogOut::PATH>
+            <button class="quiet">"Sign out"</button>
+        </form>
+    }
+}
+
+/// What the page may load and where its forms may lead: nothing but what it needs. The script is allowed by its nonce
+/// alone, so that not even a file of this site can be made to run as one.
+///
+/// A form's redirect has to pass `form-action` too, and log-in leads back to allowed origins.
+fn content_security_policy(site: &Site, nonce: &str, frames: bool) -> String {
+    let frame = if frames { " frame-src 'self';" } else { "" };
+    let origins: String = site.allowed_origins.iter().map(|origin| format!(" {origin}")).collect();
+    format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; connect-src 'self';{frame} \
+         form-action 'self'{origins}; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+         trusted-types 'none'; report-uri /api/csp-report; report-to csp"
+    )
+}
+
+/// Where browsers that know `report-to` send what the policy stopped.
+pub(super) const REPORTING_ENDPOINTS: (HeaderName, HeaderValue) = (
+    HeaderName::from_static("reporting-endpoints"),
+    HeaderValue::from_static("csp=\"/api/csp-report\""),
+);
+
+fn new_nonce() -> Result<String, Problem> {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Problem::internal("no randomness for a nonce"))?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// Renders a page that waits for nothing.
@@ -35,5 +226,54 @@ pub(super) fn render<V: IntoView>(page: impl FnOnce() -> V) -> String {
     let owner = Owner::new();
     let html = owner.with(|| page().into_view().to_html());
     owner.cleanup();
-    html
+    without_markers(&html)
+}
+
+/// Leptos marks with `<!>` where its own script would put what is not there yet. These pages have no such script. In an
+/// attribute the same letters were typed by somebody.
+fn without_markers(html: &str) -> String {
+    let mut kept = String::with_capacity(html.len());
+    let (mut in_tag, mut in_quotes) = (false, false);
+    let mut rest = html;
+    while let Some(at) = rest.find(['<', '>', '"']) {
+        let (text, from_here) = rest.split_at(at);
+        kept.push_str(text);
+        if !in_tag && let Some(after) = from_here.strip_prefix("<!>") {
+            rest = after;
+            continue;
+        }
+        let (found, after) = from_here.split_at(1);
+        match found {
+            "<" if !in_tag => in_tag = true,
+            ">" if !in_quotes => in_tag = false,
+            "\"" if in_tag => in_quotes = !in_quotes,
+            _ => {}
+        }
+        kept.push_str(found);
+        rest = after;
+    }
+    kept.push_str(rest);
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_sent_for_a_script_that_these_pages_do_not_have() {
+        let nothing: Option<&str> = None;
+        let html = render(|| view! { <p>{nothing}"a"{nothing}"b \"c"</p><ul>{Vec::<&str>::new()}</ul> });
+        assert_eq!(html, "<p>ab \"c</p><ul></ul>");
+    }
+
+    #[test]
+    fn what_was_typed_stays_as_it_was_typed() {
+        let typed = "\"<!>' > <!>";
+        let html = render(|| view! { <input value=typed/><p>{typed}</p> });
+        assert_eq!(
+            html,
+            "<input value=\"&quot;<!>' > <!>\"><p>\"&lt;!&gt;' &gt; &lt;!&gt;</p>"
+        );
+    }
 }

@@ -1,0 +1,124 @@
+//! What the operator puts in place of Vestibule's own look: a logo and a colour.
+
+use std::{fmt, fs, path::Path, sync::Arc};
+
+/// Every page loads it.
+const MAX_LOGO_BYTES: u64 = 64 * 1024;
+
+/// A picture that stands beside the site's name, and is its icon.
+#[derive(Clone)]
+pub struct Logo {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// The file.
+    pub bytes: Arc<[u8]>,
+}
+
+impl Logo {
+    /// Reads the file at `path`.
+    pub(super) fn read(path: &str) -> Result<Self, String> {
+        let extension = Path::new(path).extension().and_then(|extension| extension.to_str());
+        let media_type = match extension.map(str::to_ascii_lowercase).as_deref() {
+            Some("svg") => "image/svg+xml",
+            Some("png") => "image/png",
+            Some("webp") => "image/webp",
+            Some("jpg" | "jpeg") => "image/jpeg",
+            _ => return Err(format!("must name an .svg, .png, .webp or .jpg file, not {path:?}")),
+        };
+        let cannot_read = |error| format!("cannot read {path:?}: {error}");
+        let length = fs::metadata(path).map_err(cannot_read)?.len();
+        if length > MAX_LOGO_BYTES {
+            return Err(format!(
+                "must be a file of at most {} KiB, as every page loads it; {path:?} has {}",
+                MAX_LOGO_BYTES / 1024,
+                length.div_ceil(1024)
+            ));
+        }
+        let bytes = fs::read(path).map_err(cannot_read)?.into();
+        Ok(Self { media_type, bytes })
+    }
+}
+
+/// Without the picture.
+impl fmt::Debug for Logo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Logo({})", self.media_type)
+    }
+}
+
+/// A colour in sRGB. Displays as `#rrggbb`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colour {
+    /// From 0 to 255.
+    pub red: u8,
+    /// From 0 to 255.
+    pub green: u8,
+    /// From 0 to 255.
+    pub blue: u8,
+}
+
+impl Colour {
+    /// The colour of these parts.
+    #[must_use]
+    pub const fn new(red: u8, green: u8, blue: u8) -> Self {
+        Self { red, green, blue }
+    }
+
+    /// Reads `#rrggbb` or `#rgb`.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let refuse = || format!("must be a colour such as #0b57d0, not {text:?}");
+        let digits = text.strip_prefix('#').ok_or_else(refuse)?;
+        let digits: Option<Vec<u8>> = digits
+            .chars()
+            .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+            .collect();
+        match digits.as_deref() {
+            Some([r, g, b]) => Ok(Self::new(r * 17, g * 17, b * 17)),
+            Some([r1, r2, g1, g2, b1, b2]) => Ok(Self::new(r1 * 16 + r2, g1 * 16 + g2, b1 * 16 + b2)),
+            _ => Err(refuse()),
+        }
+    }
+}
+
+impl fmt::Display for Colour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{:02x}{:02x}{:02x}", self.red, self.green, self.blue)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_colour_is_written_in_three_or_six_digits() {
+        assert_eq!(Colour::parse("#0b57D0").unwrap().to_string(), "#0b57d0");
+        assert_eq!(Colour::parse("#f80").unwrap().to_string(), "#ff8800");
+        for text in [
+            "",
+            "#",
+            "0b57d0",
+            "#0b57d",
+            "#0b57d0ff",
+            "#é57d0",
+            "red",
+            "#0b57dg",
+            "#fff;}",
+        ] {
+            assert!(Colour::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_logo_is_a_small_picture() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+        fs::write(path("logo.SVG"), "<svg/>").unwrap();
+        fs::write(path("logo.exe"), "MZ").unwrap();
+        fs::write(path("large.png"), vec![0; 65 * 1024]).unwrap();
+        assert_eq!(Logo::read(&path("logo.SVG")).unwrap().media_type, "image/svg+xml");
+        assert!(Logo::read(&path("logo.exe")).unwrap_err().contains(".svg"));
+        assert!(Logo::read(&path("large.png")).unwrap_err().contains("64 KiB"));
+        assert!(Logo::read(&path("none.png")).unwrap_err().contains("cannot read"));
+    }
+}

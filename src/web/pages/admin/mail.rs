@@ -1,0 +1,135 @@
+//! `/admin/mail`: the outbox, without its words.
+
+use axum::{Router, extract::State, response::Response, routing::get};
+use leptos::{prelude::*, server_fn::ServerFn};
+use serde::Deserialize;
+
+use super::{asked, filtered};
+use crate::{
+    auth::{Actor, Auth, Message, MessageQuery, Page},
+    web::{
+        AppState,
+        pages::{
+            components::{ButtonAlert, Choice, Pages, Said, Table, Time},
+            form::{Desk, Done, Form, PageForm, form_route},
+            notice::Notice,
+            shell::Head,
+            visit::SignedInVisit,
+        },
+        params::Query,
+        problem::Problem,
+    },
+};
+
+const PAGE: &str = "/admin/mail";
+
+pub(super) fn router() -> Router<AppState> {
+    Router::new()
+        .route(PAGE, get(page))
+        .route(ResendMessage::PATH, form_route())
+}
+
+#[derive(Clone, Deserialize)]
+struct ListQuery {
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    cursor: String,
+}
+
+async fn page(
+    signed_in: SignedInVisit,
+    State(auth): State<Auth>,
+    Query(filters): Query<ListQuery>,
+) -> Result<Response, Problem> {
+    let query = MessageQuery {
+        limit: None,
+        cursor: asked(&filters.cursor),
+        state: asked(&filters.state),
+    };
+    let messages = auth.list_messages(&signed_in.actor(), query).await?;
+    let head = Head::new("Mail").wide();
+    Ok(signed_in.visit.show(head, || view! { <MailPage messages filters/> }))
+}
+
+/// Has a message sent again.
+#[server(prefix = "/form", endpoint = "resend_message", protocol = Form, input_derive = (Deserialize,), impl_from = false, impl_deref = false)]
+pub(super) async fn resend_message(id: String) -> Result<Done, Problem> {
+    let mut desk = Desk::open()?;
+    let actor = Actor::User(desk.identity().await?);
+    let id = id.parse().map_err(|_| Problem::not_found())?;
+    desk.auth().resend_message(&actor, id, &desk.client()).await?;
+    Ok(Done::to(PAGE).saying(Notice::MessageResent))
+}
+
+impl PageForm for ResendMessage {
+    const PAGE: &'static str = PAGE;
+}
+
+#[component]
+fn MailPage(messages: Page<Message>, filters: ListQuery) -> impl IntoView {
+    let base = filtered(PAGE, &[("state", &filters.state)]);
+    let is_later = !filters.cursor.is_empty();
+    let list = if messages.items.is_empty() {
+        view! { <p class="empty">"No message matches."</p> }.into_any()
+    } else {
+        let rows = messages
+            .items
+            .into_iter()
+            .map(|message| view! { <MessageRow message/> })
+            .collect_view();
+        let heads = vec!["To", "Kind", "State", "Attempts", "Due", "Last error", ""];
+        view! { <Table labelled_by="title" heads>{rows}</Table> }.into_any()
+    };
+    let states = vec![
+        ("waiting", "Waiting"),
+        ("sending", "Sending"),
+        ("sent", "Sent"),
+        ("failed", "Failed"),
+        ("dropped", "Dropped"),
+    ];
+    view! {
+        <h1 id="title">"Mail"</h1>
+        <Said/>
+        <ButtonAlert actions=vec![ResendMessage::PATH]/>
+        <div class="card">
+            <form class="filters" method="get" role="search">
+                <Choice id="mail-state" name="state" label="State" options=states chosen=filters.state/>
+                <button class="quiet">"Search"</button>
+            </form>
+            {list}
+            <Pages base is_later next_cursor=messages.next_cursor/>
+        </div>
+    }
+}
+
+#[component]
+fn MessageRow(message: Message) -> impl IntoView {
+    let class = match message.state.as_str() {
+        "sent" => "badge good",
+        "failed" => "badge warn",
+        _ => "badge plain",
+    };
+    // What waits or is on its way is sent anyway.
+    let is_over = matches!(message.state.as_str(), "sent" | "failed" | "dropped");
+    let label = format!("Send again: {} to {}", message.kind, message.address);
+    let resend = is_over.then(|| {
+        view! {
+            <form method="post" action=ResendMessage::PATH>
+                <input type="hidden" name="id" value=message.id.to_string()/>
+                <button class="quiet" aria-label=label>"Send again"</button>
+            </form>
+        }
+    });
+    view! {
+        <tr>
+            <td class="text">{message.address}</td>
+            <td>{message.kind}</td>
+            <td><span class=class>{message.state}</span></td>
+            <td>{message.attempts}</td>
+            <td><Time at=message.due_at/></td>
+            <td class="text">{message.last_error}</td>
+            <td>{resend}</td>
+        </tr>
+    }
+}

@@ -1,0 +1,87 @@
+//! Refusals as pages: what JSON says in a problem document, for people.
+
+use axum::{
+    http::{HeaderName, HeaderValue, StatusCode},
+    response::Response,
+};
+use leptos::prelude::*;
+
+use super::shell::{Head, REPORTING_ENDPOINTS, respond_to_anyone};
+use crate::web::{Site, problem::Problem};
+
+/// Writes the page onto `response`, keeping headers that it already has, such as cookies.
+pub(in crate::web) fn render(site: &Site, problem: &Problem, response: &mut Response, request_id: &str) {
+    let words = Words::of(problem);
+    // Who met a fault of the server will ask its operator about it.
+    let request_id = problem.status().is_server_error().then(|| request_id.to_owned());
+    let page = respond_to_anyone(site, Head::new(words.title), || view! { <ErrorPage words request_id/> });
+    let (parts, body) = page.into_parts();
+    *response.body_mut() = body;
+    *response.status_mut() = problem.status();
+    let headers = response.headers_mut();
+    headers.extend(parts.headers);
+    let (name, value): (HeaderName, HeaderValue) = REPORTING_ENDPOINTS;
+    headers.insert(name, value);
+    problem.write_headers(headers);
+}
+
+/// What happened, and what to do.
+struct Words {
+    title: &'static str,
+    text: String,
+}
+
+impl Words {
+    fn of(problem: &Problem) -> Self {
+        let (title, text) = match (problem.status(), problem.code()) {
+            (StatusCode::FORBIDDEN, "cross_origin") => (
+                "This form came from another site",
+                "Your browser says that a page of another site sent it. Go to the start page and begin there.",
+            ),
+            (StatusCode::FORBIDDEN, "sign_up_closed") => {
+                ("Sign-up is closed", "Nobody can make an account here at the moment.")
+            }
+            (StatusCode::FORBIDDEN, _) => (
+                "You may not see this page",
+                "Your account does not have the role that this page asks for.",
+            ),
+            (StatusCode::NOT_FOUND, _) => (
+                "Page not found",
+                "There is nothing at this address, or nothing any more. Look for a mistake in it, or go to the start page.",
+            ),
+            (StatusCode::TOO_MANY_REQUESTS, _) => (
+                "Too many tries",
+                "Somebody tried this too often from where you are. Wait a little, and try again.",
+            ),
+            (StatusCode::SERVICE_UNAVAILABLE, _) => (
+                "Not available for a moment",
+                "The server is busy, or its database is away. Nothing of what you did is lost but the last step: wait a \
+                 little, and try again.",
+            ),
+            (status, _) if status.is_server_error() => (
+                "Something went wrong",
+                "It is our fault and not yours, and it is in our log. Try again; if it happens again, tell whoever runs \
+                 this site the number below.",
+            ),
+            _ => ("This did not work", ""),
+        };
+        let text = if text.is_empty() { problem.detail() } else { text };
+        Self {
+            title,
+            text: text.to_owned(),
+        }
+    }
+}
+
+#[component]
+fn ErrorPage(words: Words, request_id: Option<String>) -> impl IntoView {
+    let request_id = request_id.map(|id| view! { <p class="dim">"Request " <code>{id}</code></p> });
+    view! {
+        <div class="card">
+            <h1>{words.title}</h1>
+            <p>{words.text}</p>
+            {request_id}
+            <p><a class="button primary" href="/">"Go to the start page"</a></p>
+        </div>
+    }
+}

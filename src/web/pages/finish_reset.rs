@@ -1,0 +1,84 @@
+//! `/reset-password`: the holder of a mailed link chooses a new password.
+
+use axum::{Router, extract::State, response::Response, routing::get};
+use leptos::{prelude::*, server_fn::ServerFn};
+use serde::Deserialize;
+
+use super::{
+    components::{Form as FormView, NewPasswordField, Said},
+    form::{Desk, Done, Form, PageForm, form_route},
+    login_path,
+    notice::Notice,
+    shell::Head,
+    visit::Visit,
+};
+use crate::{
+    auth,
+    web::{AppState, params::Query, problem::Problem, secret::Secret},
+};
+
+pub(super) fn router() -> Router<AppState> {
+    Router::new()
+        .route("/reset-password", get(page))
+        .route(FinishReset::PATH, form_route())
+}
+
+/// `?token=`, of a mailed link. Looking at the page uses nothing up: mail scanners follow links too.
+#[derive(Deserialize)]
+pub(super) struct TokenQuery {
+    #[serde(default)]
+    pub(super) token: String,
+}
+
+async fn page(visit: Visit, State(state): State<AppState>, Query(query): Query<TokenQuery>) -> Response {
+    let min_length = state.site.password_min_length;
+    let link_is_bad = visit.refusal_of(FinishReset::PATH) == Some(auth::Error::LinkInvalid.code());
+    let head = Head::new("Choose a new password").holding_token();
+    visit.show(
+        head,
+        || view! { <FinishResetPage token=query.token min_length link_is_bad/> },
+    )
+}
+
+/// Sets the new password, and goes to sign in with it.
+#[server(prefix = "/form", endpoint = "finish_reset", protocol = Form, input_derive = (Deserialize,))]
+pub(super) async fn finish_reset(token: String, new_password: Secret) -> Result<Done, Problem> {
+    let desk = Desk::open()?;
+    desk.auth().finish_reset(&token, new_password.0, &desk.client()).await?;
+    // Whatever session this browser had ended with the old password.
+    desk.cookies()?.clear();
+    Ok(Done::to(login_path(None)).saying(Notice::PasswordReset))
+}
+
+impl PageForm for FinishReset {
+    const PAGE: &'static str = "/reset-password";
+
+    fn page(&self) -> String {
+        token_page(Self::PAGE, &self.token)
+    }
+}
+
+/// The page at `path` for the holder of `token`.
+pub(super) fn token_page(path: &str, token: &str) -> String {
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("token", token)
+        .finish();
+    format!("{path}?{query}")
+}
+
+#[component]
+fn FinishResetPage(token: String, min_length: usize, link_is_bad: bool) -> impl IntoView {
+    view! {
+        <div class="card">
+            <h1>"Choose a new password"</h1>
+            <Said/>
+            <FormView action=FinishReset::PATH>
+                {link_is_bad.then(|| view! { <p><a href="/forgot-password">"Ask for a new link"</a></p> })}
+                <input type="hidden" name="token" value=token/>
+                <NewPasswordField name="new_password" label="New password" min_length focus=true/>
+                <button class="primary">"Change password"</button>
+            </FormView>
+            <p class="aside">"All devices that are signed in to the account will be signed out."</p>
+        </div>
+    }
+}

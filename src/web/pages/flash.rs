@@ -1,0 +1,305 @@
+//! What one page has to say about the form that was just sent: it failed, and how, or it worked.
+//!
+//! A form's answer is a redirect, so that reloading the page after it sends nothing again. What the page is to say
+//! crosses that redirect in a cookie: in a URL it would stand in histories and logs, and anybody could write a link that
+//! puts words on our pages. It is sealed, so that no sibling host can plant one, lives for a minute, and is taken back by
+//! the page that shows it.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::http::request::Parts;
+use serde::{Deserialize, Serialize};
+use tower_cookies::{
+    Cookie, Cookies,
+    cookie::{CookieBuilder, SameSite},
+};
+
+use super::{form::PageForm, notice::Notice};
+use crate::{
+    clock::{Clock, Timestamp, unix_seconds},
+    config::PublicUrl,
+    token::SealingKey,
+    web::problem::Problem,
+};
+
+const PURPOSE: &str = "flash cookie";
+
+const LIFE: Duration = Duration::from_mins(1);
+
+/// Browsers keep a cookie of 4096 bytes with its name and attributes (RFC 6265bis section 5.6), and sealing makes four
+/// bytes of three.
+const MAX_PLAIN_BYTES: usize = 2800;
+
+/// What is to be said, and of which form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Flash {
+    /// A form was refused.
+    Refused(Refused),
+    /// An operation did what was asked.
+    Done {
+        /// What is said of it.
+        notice: Notice,
+        /// What the next form may be filled with.
+        echo: Echo,
+    },
+}
+
+/// A form that comes back to its page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Refused {
+    /// The path of the page on which the form stands; another page leaves this alone.
+    pub(super) page: String,
+    /// The path of the form's server function: a page can hold several forms.
+    pub(super) form: String,
+    /// The stable code of the refusal.
+    pub(super) code: String,
+    /// The refusal in words.
+    pub(super) detail: String,
+    /// The fields that do not hold what they must, each with why.
+    pub(super) fields: Vec<(String, String)>,
+    /// What was typed, as far as it may be shown again.
+    pub(super) echo: Echo,
+}
+
+/// What was typed into fields that may be shown again, by their names.
+pub(super) type Echo = Vec<(String, String)>;
+
+impl Refused {
+    /// The form `F` on `page` was refused with `problem`.
+    pub(super) fn new<F: PageForm>(page: &str, problem: &Problem, echo: Echo) -> Self {
+        let path = page.split(['?', '#']).next().unwrap_or_default();
+        let fields = problem.field_messages();
+        let mut fields: Vec<_> = fields
+            .map(|(field, message)| (field.to_owned(), message.to_owned()))
+            .collect();
+        let blamed = F::BLAMED.iter().find(|(code, _)| *code == problem.code());
+        fields.extend(blamed.map(|(_, field)| ((*field).to_owned(), problem.detail().to_owned())));
+        Self {
+            page: path.to_owned(),
+            form: F::PATH.to_owned(),
+            code: problem.code().to_owned(),
+            detail: problem.detail().to_owned(),
+            fields,
+            echo,
+        }
+    }
+
+    /// Why, as a page says it: the API speaks to programs, in the words that the templates' clients know.
+    pub(super) fn text(&self) -> String {
+        match self.code.as_str() {
+            "invalid_credentials" => "Wrong username or password.".to_owned(),
+            "inactive_user" => "This account is disabled.".to_owned(),
+            "email_not_verified" => "Verify your email address first.".to_owned(),
+            "link_invalid" => "This link is not valid any more.".to_owned(),
+            "sign_up_closed" => "Nobody can sign up here at the moment.".to_owned(),
+            "last_admin" => "This is the last active admin: somebody has to administer the site.".to_owned(),
+            _ => self.detail.clone(),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    #[serde(with = "unix_seconds")]
+    until: Timestamp,
+    flash: Flash,
+}
+
+/// How flashes are written and read.
+#[derive(Clone, Debug)]
+pub struct FlashPolicy {
+    key: Arc<SealingKey>,
+    clock: Arc<dyn Clock>,
+    name: &'static str,
+    secure: bool,
+}
+
+impl FlashPolicy {
+    /// Seals with `key`, for the site at `public_url`.
+    #[must_use]
+    pub fn new(key: Arc<SealingKey>, clock: Arc<dyn Clock>, public_url: &PublicUrl) -> Self {
+        let secure = public_url.is_https();
+        let name = if secure { "__Host-flash" } else { "flash" };
+        Self {
+            key,
+            clock,
+            name,
+            secure,
+        }
+    }
+
+    /// Leaves `flash` for the next page.
+    pub(super) fn leave(&self, cookies: &Cookies, flash: Flash) -> Result<(), Problem> {
+        let sealed = self.seal(flash).map_err(Problem::internal)?;
+        cookies.add(self.cookie(sealed));
+        Ok(())
+    }
+
+    /// What was left for the page at `parts`' path, which is hereby taken back.
+    pub(super) fn take(&self, parts: &Parts) -> Option<Flash> {
+        let cookies = parts.extensions.get::<Cookies>()?;
+        let flash = self.open(cookies.get(self.name)?.value());
+        let elsewhere = |flash: &Flash| matches!(flash, Flash::Refused(refused) if refused.page != parts.uri.path());
+        if flash.as_ref().is_some_and(elsewhere) {
+            return None;
+        }
+        let mut removal = self.cookie(String::new());
+        removal.make_removal();
+        cookies.add(removal);
+        flash
+    }
+
+    fn seal(&self, mut flash: Flash) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+        let until = self.clock.now().plus(LIFE);
+        loop {
+            let sealed = Sealed { until, flash };
+            let plain = serde_json::to_vec(&sealed)?;
+            flash = sealed.flash;
+            if plain.len() <= MAX_PLAIN_BYTES || !drop_longest(&mut flash) {
+                return Ok(self.key.seal(PURPOSE, &plain)?);
+            }
+        }
+    }
+
+    fn open(&self, text: &str) -> Option<Flash> {
+        let plain = self.key.open(PURPOSE, text).ok()?;
+        let sealed: Sealed = serde_json::from_slice(&plain).ok()?;
+        (self.clock.now() <= sealed.until).then_some(sealed.flash)
+    }
+
+    fn cookie(&self, value: String) -> Cookie<'static> {
+        CookieBuilder::new(self.name, value)
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .secure(self.secure)
+            .path("/")
+            .max_age(time::Duration::try_from(LIFE).unwrap_or(time::Duration::MINUTE))
+            .build()
+    }
+}
+
+/// Takes out the longest text that is only a convenience; false when there is none. The browser's "back" still has it.
+fn drop_longest(flash: &mut Flash) -> bool {
+    let (Flash::Refused(Refused { echo, .. }) | Flash::Done { echo, .. }) = flash;
+    let longest = echo.iter().enumerate().max_by_key(|(_, (_, value))| value.len());
+    match longest.map(|(index, _)| index) {
+        Some(index) => {
+            echo.remove(index);
+            true
+        }
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+    use crate::{auth, clock::ManualClock, config::Config, web::pages::log_in::LogIn};
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+
+    fn policy_at(clock: Arc<ManualClock>, public_url: &str) -> FlashPolicy {
+        let secret = "a sealing key that is long enough to be one";
+        let config = Config::from_variables([("PUBLIC_URL", public_url)]).unwrap();
+        FlashPolicy::new(Arc::new(SealingKey::from_secret(secret)), clock, &config.public_url)
+    }
+
+    fn policy() -> FlashPolicy {
+        policy_at(Arc::new(ManualClock::at(NOW)), "https://login.example.com")
+    }
+
+    fn refused(echo: Echo) -> Flash {
+        let problem = Problem::from(auth::Error::InvalidCredentials);
+        Flash::Refused(Refused::new::<LogIn>("/login?next=%2F", &problem, echo))
+    }
+
+    /// A request for `path` by the browser that got these cookies.
+    fn request(path: &str, cookies: &Cookies) -> Parts {
+        let mut request = Request::builder().uri(path).body(()).unwrap();
+        request.extensions_mut().insert(cookies.clone());
+        request.into_parts().0
+    }
+
+    #[test]
+    fn what_was_left_is_found_once() {
+        let (policy, cookies) = (policy(), Cookies::default());
+        let flash = refused(vec![("username".to_owned(), "mira".to_owned())]);
+        policy.leave(&cookies, flash.clone()).unwrap();
+        let parts = request("/login", &cookies);
+        assert_eq!(policy.take(&parts), Some(flash));
+        assert_eq!(policy.take(&parts), None);
+    }
+
+    #[test]
+    fn a_refusal_waits_for_its_own_page_and_a_notice_for_any() {
+        let (policy, cookies) = (policy(), Cookies::default());
+        policy.leave(&cookies, refused(Vec::new())).unwrap();
+        assert_eq!(policy.take(&request("/profile", &cookies)), None);
+        assert!(policy.take(&request("/login", &cookies)).is_some());
+
+        let notice = Flash::Done {
+            notice: Notice::LoggedOut,
+            echo: Vec::new(),
+        };
+        policy.leave(&cookies, notice).unwrap();
+        assert!(policy.take(&request("/profile", &cookies)).is_some());
+    }
+
+    #[test]
+    fn the_cookie_is_for_this_host_and_for_no_script() {
+        let (policy, cookies) = (policy(), Cookies::default());
+        policy.leave(&cookies, refused(Vec::new())).unwrap();
+        let text = cookies.list()[0].to_string();
+        assert!(text.starts_with("__Host-flash=v1."), "{text}");
+        assert!(
+            text.ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60"),
+            "{text}"
+        );
+        assert!(!text.contains("credentials"), "{text}");
+    }
+
+    #[test]
+    fn after_a_minute_it_says_nothing() {
+        let clock = Arc::new(ManualClock::at(NOW));
+        let policy = policy_at(Arc::clone(&clock), "http://localhost:8000");
+        let sealed = policy.seal(refused(Vec::new())).unwrap();
+        assert!(policy.open(&sealed).is_some());
+        clock.advance(LIFE);
+        assert!(policy.open(&sealed).is_some());
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(policy.open(&sealed), None);
+    }
+
+    #[test]
+    fn nobody_else_can_write_one() {
+        let policy = policy();
+        let other = SealingKey::from_secret("another sealing key that is long enough to be one");
+        let plain = serde_json::to_vec(&Sealed {
+            until: NOW.plus(LIFE),
+            flash: refused(Vec::new()),
+        })
+        .unwrap();
+        assert_eq!(policy.open(&other.seal(PURPOSE, &plain).unwrap()), None);
+        assert_eq!(policy.open(&policy.key.seal("another purpose", &plain).unwrap()), None);
+        for text in ["", "v1.", "v1.AAAA", "{}"] {
+            assert_eq!(policy.open(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_into_a_cookie_is_left_out_longest_first() {
+        let (policy, cookies) = (policy(), Cookies::default());
+        let echo = vec![
+            ("name".to_owned(), "n".repeat(100)),
+            ("description".to_owned(), "ö".repeat(2000)),
+        ];
+        policy.leave(&cookies, refused(echo)).unwrap();
+        assert!(cookies.list()[0].to_string().len() <= 4096);
+        let Some(Flash::Refused(refused)) = policy.take(&request("/login", &cookies)) else {
+            panic!("nothing was left");
+        };
+        assert_eq!(refused.echo, [("name".to_owned(), "n".repeat(100))]);
+    }
+}

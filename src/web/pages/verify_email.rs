@@ -1,0 +1,73 @@
+//! `/verify-email`: the holder of a mailed link proves that an address is theirs.
+
+use axum::{Router, response::Response, routing::get};
+use leptos::{prelude::*, server_fn::ServerFn};
+use serde::Deserialize;
+
+use super::{
+    components::{ButtonAlert, Form as FormView, Said},
+    finish_reset::{TokenQuery, token_page},
+    form::{Desk, Done, Form, PageForm, form_route},
+    notice::Notice,
+    resend_verification::ResendVerificationForm,
+    shell::Head,
+    visit::Visit,
+};
+use crate::{
+    auth,
+    web::{AppState, params::Query, problem::Problem},
+};
+
+/// With a link's token it verifies; without, it asks where to send another link.
+pub(super) const PAGE: &str = "/verify-email";
+
+pub(super) fn router() -> Router<AppState> {
+    Router::new()
+        .route(PAGE, get(page))
+        .route(VerifyEmail::PATH, form_route())
+}
+
+async fn page(visit: Visit, Query(query): Query<TokenQuery>) -> Response {
+    let link_is_bad = visit.refusal_of(VerifyEmail::PATH) == Some(auth::Error::LinkInvalid.code());
+    let head = Head::new("Verify your email address").holding_token();
+    visit.show(head, || view! { <VerifyEmailPage token=query.token link_is_bad/> })
+}
+
+/// Verifies the address. It is a form that does it: mail scanners follow links, and send no forms.
+#[server(prefix = "/form", endpoint = "verify_email", protocol = Form, input_derive = (Deserialize,), impl_from = false, impl_deref = false)]
+pub(super) async fn verify_email(token: String) -> Result<Done, Problem> {
+    let desk = Desk::open()?;
+    desk.auth().verify_email(&token, &desk.client()).await?;
+    Ok(Done::to("/").saying(Notice::EmailVerified))
+}
+
+impl PageForm for VerifyEmail {
+    const PAGE: &'static str = PAGE;
+
+    fn page(&self) -> String {
+        token_page(Self::PAGE, &self.token)
+    }
+}
+
+#[component]
+fn VerifyEmailPage(token: String, link_is_bad: bool) -> impl IntoView {
+    let is_good = !link_is_bad && !token.is_empty();
+    let form = if is_good {
+        view! {
+            <FormView action=VerifyEmail::PATH>
+                <p>"One click, and we know that the address is yours."</p>
+                <input type="hidden" name="token" value=token/>
+                <button class="primary">"Verify address"</button>
+            </FormView>
+        }
+        .into_any()
+    } else {
+        view! {
+            <ButtonAlert actions=vec![VerifyEmail::PATH]/>
+            <p>"Tell us the address, and we will send you a new link."</p>
+            <ResendVerificationForm/>
+        }
+        .into_any()
+    };
+    view! { <div class="card"><h1>"Verify your email address"</h1><Said/>{form}</div> }
+}
