@@ -1,14 +1,28 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench
+.PHONY: help run test test-browser audit lint bench
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build and serve at http://localhost:8000
 	cargo run
 
-test: ## Run every test, with a throw-away PostgreSQL
+test: ## Run every test, with a throw-away PostgreSQL, and in a browser
 	scripts/with-postgres cargo test --no-fail-fast
+	$(MAKE) --no-print-directory test-browser
+
+# Built as `cargo test` builds it, so that nothing is compiled twice. `SPECS` names the files to run; all without.
+test-browser: end2end/node_modules/.package-lock.json ## Run the browser tests alone, or those of SPECS
+	cargo test --no-run --quiet
+	cd end2end && npm run --silent browser && npm run --silent check && npm run --silent test -- $(SPECS)
+
+audit: end2end/node_modules/.package-lock.json ## Let Lighthouse judge the sign-in pages (a minute; not a test)
+	cargo build --release
+	cd end2end && npm run --silent browser && VESTIBULE_BIN=../target/release/vestibule npm run --silent audit
+
+# npm writes this file when it is done.
+end2end/node_modules/.package-lock.json: end2end/package.json end2end/package-lock.json
+	cd end2end && npm ci
 
 lint: ## Check the formatting, and clippy with warnings as errors
 	cargo fmt --check

@@ -1,0 +1,87 @@
+import { PASSWORD, expect, test } from '../support/test.ts';
+
+test.beforeEach(async ({ visitor, admin }) => visitor.signInAs(admin));
+
+test('what happened is listed, newest first, with who, how and from where', async ({ visitor, another, server }) => {
+  const ann = await server.signUp();
+  const guest = await another({
+    userAgent: 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
+  });
+  await guest.logIn(ann, 'not my password');
+  await guest.logIn(ann);
+  await visitor.visit('/admin/audit');
+  await visitor.isAt('/admin/audit', 'Audit log');
+  const heads = await visitor.page.getByRole('columnheader').allInnerTexts();
+  expect(heads.map((head) => head.trim())).toEqual([
+    'Time',
+    'Event',
+    'Outcome',
+    'User',
+    'By',
+    'From',
+    'Device',
+    'Detail',
+  ]);
+  const rows = visitor.page.getByRole('row').filter({ hasText: 'log_in' });
+  await expect(rows.first()).toContainText('127.0.0.1');
+  await expect(rows.first()).toContainText('Firefox');
+  const times = await visitor.page.locator('tbody time').evaluateAll((all) => all.map((time) => time.getAttribute('datetime')));
+  expect(times.length).toBeGreaterThan(2);
+  expect([...times].sort().reverse()).toEqual(times);
+  expect(await visitor.page.content()).not.toContain(PASSWORD);
+  expect(await visitor.page.content()).not.toContain('not my password');
+});
+
+test('it is filtered by user and event', async ({ visitor, server }) => {
+  const ann = await server.signUp();
+  await server.accessToken(ann);
+  await visitor.visit('/admin/audit');
+  await visitor.fill({ User: ann.id });
+  await visitor.button('Search').click();
+  const rows = visitor.page.locator('tbody').getByRole('row');
+  await expect(rows).toHaveCount(2);
+  const event = visitor.field('Event');
+  if ((await event.evaluate((element) => element.tagName)) === 'SELECT') await event.selectOption('log_in');
+  else await event.fill('log_in');
+  await visitor.button('Search').click();
+  await expect(rows).toHaveCount(1);
+  await expect(rows).toContainText('log_in');
+  const query = new URL(visitor.page.url()).searchParams;
+  expect([query.get('user'), query.get('event')]).toEqual([ann.id, 'log_in']);
+  await expect(visitor.field('User')).toHaveValue(ann.id);
+  await expect(event).toHaveValue('log_in');
+});
+
+test('it is turned page by page', async ({ serverWith, another }) => {
+  const server = await serverWith({});
+  const visitor = await another({}, server);
+  await visitor.signInAs(await server.makeAdmin());
+  const ann = await server.signUp();
+  const authorization = `Bearer ${await server.accessToken(ann)}`;
+  for (let times = 0; times < 60; times++) {
+    const answer = await fetch(`${server.url}/api/auth/me`, {
+      method: 'PATCH',
+      headers: { authorization, 'content-type': 'application/json' },
+      body: JSON.stringify({ name: `Ann the ${times}th` }),
+    });
+    expect(answer.status).toBe(200);
+  }
+  await visitor.visit('/admin/audit');
+  const next = visitor.page.getByRole('link', { name: 'Next page' });
+  let rows = await visitor.page.locator('tbody').getByRole('row').count();
+  await next.click();
+  await visitor.page.waitForURL(/cursor=/);
+  rows += await visitor.page.locator('tbody').getByRole('row').count();
+  expect(rows).toBeGreaterThan(50);
+  await visitor.page.getByRole('link', { name: 'First page' }).click();
+  await visitor.isAt('/admin/audit', 'Audit log');
+});
+
+test('odd questions get an empty list or a refusal, never a fault', async ({ visitor, watch }) => {
+  watch.expectStatus(400, 404, 422);
+  for (const query of ['user=x', 'event=odd', 'cursor=nonsense', 'user=%00', 'event=%27']) {
+    const answer = await visitor.visit(`/admin/audit?${query}`);
+    expect(answer.status(), query).toBeLessThan(500);
+    await expect(visitor.page.getByRole('heading', { level: 1 })).toBeVisible();
+  }
+});
