@@ -178,12 +178,29 @@ pub(super) fn LongField(
     let bad = field.error.is_some().then_some("true");
     let id = field.id.clone();
     let has_focus = field.has_focus;
+    let text = value.map(|text| textarea_content(&text));
     let input = view! {
-        <textarea id=id name=name rows="3" dir="auto" aria-describedby=described aria-invalid=bad autofocus=has_focus>
-            {value}
-        </textarea>
+        <textarea
+            id=id
+            name=name
+            rows="3"
+            dir="auto"
+            aria-describedby=described
+            aria-invalid=bad
+            autofocus=has_focus
+            inner_html=text
+        ></textarea>
     };
     view! { <FieldFrame field label>{input}</FieldFrame> }
+}
+
+/// `text` as what stands between the tags of a `textarea`.
+///
+/// Leptos writes the children of this one element as they are, so that a `</textarea>` in somebody's words would end it,
+/// and what follows could be a form of an admin's that they wrote. So the text is escaped here, and handed over as the
+/// HTML that it then is. The first line break after the tag is not part of the text (HTML, section 4.10.11).
+fn textarea_content(text: &str) -> String {
+    format!("\n{}", html_escape::encode_text(text))
 }
 
 /// A password that the account has.
@@ -315,4 +332,24 @@ fn described_by(field: &SentField, has_hint: bool) -> Option<String> {
 #[component]
 pub(super) fn TypedUsername(username: String) -> impl IntoView {
     view! { <input type="text" autocomplete="username" value=username hidden/> }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::pages::shell::render;
+
+    #[test]
+    fn nothing_that_is_typed_ends_the_box_that_it_is_typed_into() {
+        let typed = "\n</textarea><script>\"&amp;\"<!></form>\n";
+        let html = render(|| view! { <LongField name="text" label="Text" value=Some(typed.to_owned())/> });
+        let (_, content) = html.split_once("<textarea").unwrap();
+        let (_, content) = content.split_once('>').unwrap();
+        let (content, rest) = content.split_once("</textarea>").unwrap();
+        assert_eq!(
+            content,
+            "\n\n&lt;/textarea&gt;&lt;script&gt;\"&amp;amp;\"&lt;!&gt;&lt;/form&gt;\n"
+        );
+        assert_eq!(rest, "</div>");
+    }
 }

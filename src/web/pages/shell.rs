@@ -71,7 +71,9 @@ pub(super) fn respond<V: IntoView>(visit: &Visit, head: Head, page: impl FnOnce(
 }
 
 /// Answers with a page that depends on nobody: for refusals, which may come from a server that cannot even tell who asks.
+/// What was refused may be a page whose address holds a token.
 pub(super) fn respond_to_anyone<V: IntoView>(site: &Site, head: Head, page: impl FnOnce() -> V) -> Response {
+    let head = head.holding_token();
     let document = Document {
         site,
         user: None,
