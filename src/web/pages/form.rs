@@ -50,6 +50,11 @@ pub(super) trait PageForm: ServerFn {
         Self::PAGE.to_owned()
     }
 
+    /// What becomes of it when nobody is signed in: to sign in, and back to `page`.
+    fn without_session(page: &str) -> Done {
+        Done::to(super::login_path(Some(page)))
+    }
+
     /// What may be shown again if it comes back: never a password.
     fn echo(&self) -> Echo {
         Echo::new()
@@ -200,9 +205,7 @@ where
         };
         let answer = match (wants, outcome) {
             (Wants::Page, Ok(done)) => desk.go_on(done),
-            (Wants::Page, Err(problem)) if problem.wants_sign_in() => {
-                Ok(Redirect::to(&super::login_path(Some(&page))).into_response())
-            }
+            (Wants::Page, Err(problem)) if problem.wants_sign_in() => desk.go_on(F::without_session(&page)),
             (Wants::Page, Err(problem)) if problem.can_be_mended() => desk.send_back::<F>(&page, echo, &problem),
             (Wants::Json, Ok(Done { next, .. })) => Ok(Json(DoneResponse { next }).into_response()),
             (_, Err(problem)) => Err(problem),
