@@ -30,7 +30,7 @@ use super::{
     notice::Notice,
 };
 use crate::{
-    auth::{self, Auth, FieldError, Identity},
+    auth::{self, Auth, Identity},
     web::{
         AppState, accepts_html, caller, cookies::SessionCookies, identity::SignedInUser, payload::JsonOrForm,
         problem::Problem,
@@ -145,19 +145,6 @@ impl Desk {
     /// Where to go after signing in.
     pub(super) fn next(&self, text: &str) -> String {
         next::parse(&self.state.site, text).unwrap_or_else(|| super::AFTER_LOG_IN.to_owned())
-    }
-
-    /// Refuses blank fields, which no operation needs to look at.
-    pub(super) fn required(fields: &[(&'static str, bool)]) -> Result<(), Problem> {
-        let blank = fields.iter().filter(|(_, is_blank)| *is_blank);
-        let errors: Vec<_> = blank
-            .map(|(field, _)| FieldError::new(field, "required", "This field is required"))
-            .collect();
-        if errors.is_empty() {
-            Ok(())
-        } else {
-            Err(auth::Error::InvalidFields(errors).into())
-        }
     }
 
     fn leave(&self, flash: Flash) -> Result<(), Problem> {

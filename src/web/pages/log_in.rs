@@ -58,10 +58,6 @@ pub(super) async fn log_in(
     #[server(default)] next: String,
 ) -> Result<Done, Problem> {
     let desk = Desk::open()?;
-    Desk::required(&[
-        ("username", username.is_empty()),
-        ("password", password.0.expose().is_empty()),
-    ])?;
     let attempt = auth::LogIn {
         identifier: username,
         password: password.0,
