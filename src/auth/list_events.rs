@@ -29,10 +29,17 @@ impl Auth {
         let mut errors = FieldErrors::default();
         let (limit, cursor) = (query.limit, query.cursor.as_deref());
         let page = PageRequest { limit, cursor }.parse::<EventId>(&mut errors);
-        let user = errors.take(self.user_meant(query.user.as_deref()).await?);
+        let user = errors.take(parse_user(query.user.as_deref()));
         let event = errors.take(parse_event(query.event));
         let (Some((size, before)), Some(user), Some(event)) = (page, user, event) else {
             return Err(errors.into_error());
+        };
+        let user = match user {
+            None => None,
+            Some(name) => match self.user_called(name).await? {
+                None => return Ok(Page::empty()),
+                known => known,
+            },
         };
         let rows = self
             .store()
@@ -46,16 +53,37 @@ impl Auth {
         Ok(size.cut(rows, |row: &ListedEventRow| row.event.id.to_string()))
     }
 
-    /// The id of whom `user` names. An id may be that of an account which is gone, whose events stay.
-    async fn user_meant(&self, user: Option<&str>) -> Result<Result<Option<UserId>, FieldError>, Error> {
-        let Some(text) = user else { return Ok(Ok(None)) };
-        if let Ok(id) = text.parse() {
-            return Ok(Ok(Some(id)));
-        }
-        let found = self.find_by_identifier(&Identifier::parse(text)).await?;
-        let unknown = || FieldError::new("user", "unknown_user", "No account has this id, address or username");
-        Ok(found.map(|account| Some(account.id)).ok_or_else(unknown))
+    /// The id of whom `user` names; none when nobody has that name.
+    async fn user_called(&self, user: UserName) -> Result<Option<UserId>, Error> {
+        Ok(match user {
+            // Of an account that is gone, perhaps: its events stay.
+            UserName::Id(id) => Some(id),
+            UserName::Other(identifier) => self.find_by_identifier(&identifier).await?.map(|account| account.id),
+        })
     }
+}
+
+/// A user, named in words.
+enum UserName {
+    Id(UserId),
+    Other(Identifier),
+}
+
+fn parse_user(user: Option<&str>) -> Result<Option<UserName>, FieldError> {
+    let parse = |text: &str| {
+        if let Ok(id) = text.parse() {
+            return Ok(UserName::Id(id));
+        }
+        match Identifier::parse(text) {
+            Identifier::Nobody => Err(FieldError::new(
+                "user",
+                "invalid_user",
+                "This is no id, address or username",
+            )),
+            identifier => Ok(UserName::Other(identifier)),
+        }
+    };
+    user.map(parse).transpose()
 }
 
 fn parse_event(event: Option<String>) -> Result<Option<String>, FieldError> {

@@ -99,7 +99,7 @@ pub struct Config {
     pub session_max: Duration,
     /// `RESET_TOKEN_EXPIRE_MINUTES`: the life of a reset link; 10 minutes.
     pub reset_life: Duration,
-    /// `ALLOWED_ORIGINS`: other origins whose pages may call, as browsers write them; none.
+    /// `ALLOWED_ORIGINS`: other origins whose pages may call and to which signing in may lead back, as browsers write them; none.
     pub allowed_origins: Vec<String>,
     /// `COOKIE_DOMAIN`: the domain whose hosts share the session; `None` for the host of `PUBLIC_URL` alone.
     pub cookie_domain: Option<String>,

@@ -65,7 +65,7 @@ pub(super) const VARIABLES: &[Variable] = &[
     variable("REFRESH_TOKEN_EXPIRE_DAYS", "refresh-token-expire-days", "DAYS", "7", "Days without use after which a session ends"),
     variable("SESSION_MAX_DAYS", "session-max-days", "DAYS", "30, or REFRESH_TOKEN_EXPIRE_DAYS where that is more", "Days after which a session ends in any case"),
     variable("RESET_TOKEN_EXPIRE_MINUTES", "reset-token-expire-minutes", "MINUTES", "10", "Life of a password reset link"),
-    variable("ALLOWED_ORIGINS", "allowed-origins", "ORIGINS", "", "Other origins whose pages may call the API, separated by commas"),
+    variable("ALLOWED_ORIGINS", "allowed-origins", "ORIGINS", "", "Other origins whose pages may call the API and to which signing in may lead back, separated by commas"),
     variable("JWT_AUDIENCE", "jwt-audience", "NAME", "PUBLIC_URL; none with HS256", "Audience of access tokens"),
     variable("COOKIE_DOMAIN", "cookie-domain", "DOMAIN", "the host of PUBLIC_URL alone", "Domain whose hosts share the session"),
     variable("MAIL_FROM", "mail-from", "ADDRESS", "SITE_NAME <no-reply@host of PUBLIC_URL>", "Sender of mail"),

@@ -1,5 +1,5 @@
 //! The worked example of a protected resource, laid out as an application's own would be: what may be done with it here,
-//! how that is spoken over HTTP in `web::api::products`, its rows in `store::products`. Any signed-in user reads; the
+//! how that is spoken over HTTP in `web::api::products`, its pages in `web::pages::products`, its rows in `store::products`. Any signed-in user reads; the
 //! owner or an admin changes.
 
 use std::sync::Arc;
@@ -29,6 +29,14 @@ pub struct Product {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl Product {
+    /// Whether `identity` may change or delete it.
+    #[must_use]
+    pub fn is_changeable_by(&self, identity: &Identity) -> bool {
+        self.owner_id == identity.user.id || identity.user.is_admin()
+    }
 }
 
 impl From<ProductRow> for Product {
@@ -169,8 +177,11 @@ impl Products {
     /// A product never changes hands, so that whose it is can be asked before its row is held.
     async fn changeable(&self, identity: &Identity, id: ProductId) -> Result<Product, Error> {
         let product = self.show(identity, id).await?;
-        let allowed = product.owner_id == identity.user.id || identity.user.is_admin();
-        if allowed { Ok(product) } else { Err(Error::Forbidden) }
+        if product.is_changeable_by(identity) {
+            Ok(product)
+        } else {
+            Err(Error::Forbidden)
+        }
     }
 }
 

@@ -157,7 +157,7 @@ impl Lease {
         self.kept.connection.close_on_drop();
     }
 
-    /// Whether the connection was made before one was lost.
+    /// Whether the connection was taken from the pool before one was lost.
     pub(super) fn is_suspect(&self) -> bool {
         self.owner.0.watch.suspects(self.kept.taken.elapsed())
     }

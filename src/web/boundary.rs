@@ -79,7 +79,8 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     format!("panic: {}", text.unwrap_or("without a message"))
 }
 
-/// Whether a refusal is to be a page. The API refuses in JSON, also to a browser that looks at it.
+/// Whether a refusal is to be a page. The API refuses in JSON, also to a browser that looks at it; at the templates' paths,
+/// and at those that nobody serves, whoever asks for HTML is a person in front of a browser.
 fn wants_page(request: &Request) -> bool {
     !request.uri().path().starts_with("/api/") && accepts_html(request.headers())
 }

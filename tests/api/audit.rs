@@ -125,6 +125,9 @@ async fn events_are_filtered_by_user_and_name(place: Place) {
         .await
         .items();
     assert_eq!(both.len(), 1);
+    let by_address = admin.get("/api/audit?user=Ann@Example.com").await.items();
+    assert_eq!(by_address, of_ann);
+    assert!(admin.get("/api/audit?user=nobody").await.items().is_empty());
 }
 
 async fn the_log_holds_no_secrets(place: Place) {
@@ -178,7 +181,8 @@ async fn queries_that_cannot_be_are_refused(place: Place) {
         "limit=x",
         "cursor=x",
         "cursor=%00",
-        "user=x",
+        "user=a%20b",
+        "user=@",
         "user=%00",
         "event=dance",
         "event=%00",

@@ -81,6 +81,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_surfaces_are_those_of_the_sheet() {
+        let sheet = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/style/vestibule.css"));
+        for surface in [format!("--frame: {LIGHT};"), format!("--hover: {DARK};")] {
+            assert!(sheet.contains(&surface), "{surface}");
+        }
+        for (_, page) in crate::web::pages::shell::THEME_COLOURS {
+            assert!(sheet.contains(&format!("--page: {page};")), "{page}");
+        }
+    }
+
+    #[test]
     fn contrast_is_that_of_wcag() {
         assert!((contrast(BLACK, WHITE) - 21.0).abs() < 0.01);
         assert!((contrast(Colour::new(0x77, 0x77, 0x77), WHITE) - 4.48).abs() < 0.01);

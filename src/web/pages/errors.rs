@@ -1,12 +1,12 @@
 //! Refusals as pages: what JSON says in a problem document, for people.
 
-use axum::{
-    http::{HeaderName, HeaderValue, StatusCode},
-    response::Response,
-};
+use axum::{http::StatusCode, response::Response};
 use leptos::prelude::*;
 
-use super::shell::{Head, REPORTING_ENDPOINTS, respond_to_anyone};
+use super::{
+    shell::{Head, respond_to_anyone},
+    words,
+};
 use crate::web::{Site, problem::Problem};
 
 /// Writes the page onto `response`, keeping headers that it already has, such as cookies.
@@ -20,8 +20,6 @@ pub(in crate::web) fn render(site: &Site, problem: &Problem, response: &mut Resp
     *response.status_mut() = problem.status();
     let headers = response.headers_mut();
     headers.extend(parts.headers);
-    let (name, value): (HeaderName, HeaderValue) = REPORTING_ENDPOINTS;
-    headers.insert(name, value);
     problem.write_headers(headers);
 }
 
@@ -38,12 +36,10 @@ impl Words {
                 "This form came from another site",
                 "Your browser says that a page of another site sent it. Go to the start page and begin there.",
             ),
-            (StatusCode::FORBIDDEN, "sign_up_closed") => {
-                ("Sign-up is closed", "Nobody can make an account here at the moment.")
-            }
+            (StatusCode::FORBIDDEN, "sign_up_closed") => ("Sign-up is closed", ""),
             (StatusCode::FORBIDDEN, _) => (
-                "You may not see this page",
-                "Your account does not have the role that this page asks for.",
+                "This is not for you",
+                "Your account does not have the role that this takes, or it belongs to somebody else.",
             ),
             (StatusCode::NOT_FOUND, _) => (
                 "Page not found",
@@ -65,7 +61,10 @@ impl Words {
             ),
             _ => ("This did not work", ""),
         };
-        let text = if text.is_empty() { problem.detail() } else { text };
+        let text = match text {
+            "" => words::of(problem.code()).unwrap_or(problem.detail()),
+            text => text,
+        };
         Self {
             title,
             text: text.to_owned(),

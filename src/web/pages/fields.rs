@@ -65,13 +65,20 @@ struct SentField {
 
 /// A form that is sent to a server function. Says above its fields why it came back, if it did.
 #[component]
-pub(super) fn Form(
+pub(super) fn FormView(
     /// The server function's path.
     action: &'static str,
     children: Children,
 ) -> impl IntoView {
     let sent = Sent::to(action);
-    let alert = sent.refused.clone().map(|refused| view! { <Alert refused/> });
+    let alert = sent.refused.as_ref().map(|refused| {
+        let text = if refused.fields.is_empty() {
+            refused.text()
+        } else {
+            "Look at the marked fields and try again.".to_owned()
+        };
+        view! { <Alert text/> }
+    });
     view! {
         {alert}
         <form method="post" action=action novalidate>
@@ -82,12 +89,7 @@ pub(super) fn Form(
 
 /// Why a form came back.
 #[component]
-fn Alert(refused: Refused) -> impl IntoView {
-    let text = if refused.fields.is_empty() {
-        refused.text()
-    } else {
-        "Look at the marked fields and try again.".to_owned()
-    };
+fn Alert(text: String) -> impl IntoView {
     view! { <div class="alert" role="alert"><p>{text}</p></div> }
 }
 
@@ -106,7 +108,7 @@ pub(super) fn ButtonAlert(
             } else {
                 text.join(" ")
             };
-            Some(view! { <div class="alert" role="alert"><p>{text}</p></div> })
+            Some(view! { <Alert text/> })
         }
         _ => None,
     }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     components::Said,
-    fields::{Form as FormView, NewPasswordField},
+    fields::{FormView, NewPasswordField},
     form::{Desk, Done, Form, PageForm, form_route},
     login_path,
     notice::Notice,

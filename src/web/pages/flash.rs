@@ -14,7 +14,7 @@ use tower_cookies::{
     cookie::{CookieBuilder, SameSite},
 };
 
-use super::{form::PageForm, notice::Notice};
+use super::{form::PageForm, notice::Notice, words};
 use crate::{
     clock::{Clock, Timestamp, unix_seconds},
     config::PublicUrl,
@@ -55,7 +55,8 @@ pub(super) struct Refused {
     pub(super) code: String,
     /// The refusal in words.
     pub(super) detail: String,
-    /// The fields that do not hold what they must, each with why.
+    /// The fields that do not hold what they must, each with why. In words rather than by code: the rules have numbers in
+    /// them, and the cookie is sealed, so that the words can only be ours.
     pub(super) fields: Vec<(String, String)>,
     /// What was typed, as far as it may be shown again.
     pub(super) echo: Echo,
@@ -84,17 +85,9 @@ impl Refused {
         }
     }
 
-    /// Why, as a page says it: the API speaks to programs, in the words that the templates' clients know.
+    /// Why, as a page says it.
     pub(super) fn text(&self) -> String {
-        match self.code.as_str() {
-            "invalid_credentials" => "Wrong username or password.".to_owned(),
-            "inactive_user" => "This account is disabled.".to_owned(),
-            "email_not_verified" => "Verify your email address first.".to_owned(),
-            "link_invalid" => "This link is not valid any more.".to_owned(),
-            "sign_up_closed" => "Nobody can sign up here at the moment.".to_owned(),
-            "last_admin" => "This is the last active admin: somebody has to administer the site.".to_owned(),
-            _ => self.detail.clone(),
-        }
+        words::of(&self.code).map_or_else(|| self.detail.clone(), str::to_owned)
     }
 }
 

@@ -4,10 +4,13 @@
 //! page when what was typed has to be typed again, with what there is to say in a [flash](super::flash). What no typing
 //! can mend (a page that does not exist, a database that is away) is an error page. A program that sends the same form,
 //! or JSON, is answered in JSON, with the statuses and codes of the API.
+//!
+//! Of a server function with one argument Leptos would make that argument's type and the form's one and the same, by
+//! `From` and `Deref`; `impl_from = false, impl_deref = false` keep a form from being taken for a text.
 
 use axum::{
     Json,
-    extract::{FromRequest, FromRequestParts, Request, State},
+    extract::{FromRequest, Request, State},
     http::{HeaderMap, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
     routing::{MethodRouter, post},
@@ -136,10 +139,15 @@ impl Desk {
         Ok(SessionCookies::of(&self.parts, &self.state)?)
     }
 
-    /// Who is signed in; a refusal when nobody is.
+    /// Who is signed in; a refusal when nobody is. A browser whose account was disabled is sent to sign in like any other,
+    /// where it is told why it cannot: the page of the form would send it there too.
     pub(super) async fn identity(&mut self) -> Result<Identity, Problem> {
-        let SignedInUser(identity) = SignedInUser::from_request_parts(&mut self.parts, &self.state).await?;
-        Ok(identity)
+        let identified = SignedInUser::identify(&mut self.parts, &self.state).await;
+        let is_browser = matches!(self.parts.extensions.get(), Some(Wants::Page));
+        identified.map_err(|error| match error {
+            auth::Error::InactiveUser if is_browser => auth::Error::NotAuthenticated.into(),
+            other => other.into(),
+        })
     }
 
     /// Where to go after signing in.
@@ -247,7 +255,7 @@ impl FromServerFnError for Problem {
 
 /// The encoding of an error that is never encoded.
 #[derive(Debug)]
-pub struct Never;
+pub enum Never {}
 
 impl ContentType for Never {
     const CONTENT_TYPE: &'static str = crate::web::problem::MEDIA_TYPE;

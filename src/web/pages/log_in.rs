@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{
     AFTER_LOG_IN,
     components::Said,
-    fields::{Check, Field, Form as FormView, PasswordField},
+    fields::{Check, Field, FormView, PasswordField},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     next,

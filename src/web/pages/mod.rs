@@ -3,7 +3,7 @@
 //! Each page has a file of its verb, which holds its handler, its server functions and its view. A handler and a server
 //! function each parse, call one operation, and translate what came of it. What they share: `visit`, what a page knows
 //! of its request; `shell`, the document around it; `components` and `fields`; `form`, how forms are sent and answered; `flash`, what
-//! crosses the redirect after a form; `next`, where a sign-in leads.
+//! crosses the redirect after a form; `words`, what a refusal is called; `next`, where a sign-in leads.
 
 mod admin;
 mod assets;
@@ -27,14 +27,9 @@ mod shell;
 mod sign_up;
 mod verify_email;
 mod visit;
+mod words;
 
-use axum::{
-    Router,
-    http::HeaderName,
-    middleware::map_response,
-    response::{IntoResponse, Redirect, Response},
-    routing::get,
-};
+use axum::{Router, response::Redirect, routing::get};
 use tower_http::compression::CompressionLayer;
 
 pub use self::flash::FlashPolicy;
@@ -63,7 +58,6 @@ pub(super) fn router(state: &AppState) -> Router<AppState> {
         router = router.merge(products::router());
     }
     router
-        .layer(map_response(reporting))
         .merge(assets::router(&state.site.assets))
         .layer(CompressionLayer::new())
 }
@@ -83,10 +77,4 @@ async fn home(identity: visit::Identified) -> Redirect {
 /// Where password managers send people (W3C "A Well-Known URL for Changing Passwords").
 async fn change_password() -> Redirect {
     Redirect::to("/profile#password")
-}
-
-/// Tells browsers where the reports of the content policy go.
-async fn reporting(response: Response) -> impl IntoResponse {
-    let (name, value): (HeaderName, _) = shell::REPORTING_ENDPOINTS;
-    ([(name, value)], response)
 }

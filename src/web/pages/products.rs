@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     components::{Pages, Said, Section},
-    fields::{Field, Form as FormView, LongField},
+    fields::{Field, FormView, LongField},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     notice::Notice,
@@ -64,7 +64,7 @@ async fn page(
     PathId(id): PathId<ProductId>,
 ) -> Result<Response, Problem> {
     let product = products(&state)?.show(&identity, id).await?;
-    let is_changeable = is_changeable(&product, &identity);
+    let is_changeable = product.is_changeable_by(&identity);
     Ok(visit.show(Head::new(product.name.clone()).wide(), || {
         view! { <ProductPage product is_changeable/> }
     }))
@@ -72,10 +72,6 @@ async fn page(
 
 fn products(state: &AppState) -> Result<&Products, Problem> {
     state.products.as_ref().ok_or_else(Problem::not_found)
-}
-
-fn is_changeable(product: &Product, identity: &Identity) -> bool {
-    product.owner_id == identity.user.id || identity.user.is_admin()
 }
 
 fn path_of(id: &str) -> String {
@@ -176,7 +172,7 @@ fn ProductsPage(
         .into_iter()
         .map(|product| {
             let is_own = product.owner_id == identity.user.id;
-            let is_changeable = is_changeable(&product, &identity);
+            let is_changeable = product.is_changeable_by(&identity);
             view! { <ProductRow product is_own is_changeable/> }
         })
         .collect_view();

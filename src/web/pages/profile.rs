@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     components::{Said, Section, Time},
-    fields::{ButtonAlert, Field, Form as FormView, NewPasswordField, PasswordField, TypedUsername},
+    fields::{ButtonAlert, Field, FormView, NewPasswordField, PasswordField, TypedUsername},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     login_path,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     components::Said,
-    fields::{Field, Form as FormView},
+    fields::{Field, FormView},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     notice::Notice,

@@ -5,7 +5,7 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use serde::Deserialize;
 
 use super::{
-    fields::{Field, Form as FormView},
+    fields::{Field, FormView},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     notice::Notice,

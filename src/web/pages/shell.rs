@@ -5,13 +5,19 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use leptos::{prelude::*, server_fn::ServerFn};
+use leptos::{attr::custom::custom_attribute, prelude::*, server_fn::ServerFn};
 
 use super::{flash::Flash, log_out::LogOut, visit::Visit};
 use crate::{
     auth::User,
     web::{Site, problem::Problem},
 };
+
+/// What phones paint around the page: the page's own ground, as the sheet has it.
+pub(super) const THEME_COLOURS: [(&str, &str); 2] = [
+    ("(prefers-color-scheme: light)", "#f1f4f4"),
+    ("(prefers-color-scheme: dark)", "#0c1214"),
+];
 
 /// What a page says about itself.
 #[derive(Clone, Debug, Default)]
@@ -109,6 +115,8 @@ impl Document<'_> {
         if let Ok(policy) = HeaderValue::try_from(policy) {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         }
+        let (name, value) = REPORTING_ENDPOINTS;
+        headers.insert(name, value);
         if holds_token {
             // Forms are still sent with an Origin, which `no-referrer` would make `null`.
             headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("strict-origin"));
@@ -133,8 +141,10 @@ impl Document<'_> {
         let is_refused = matches!(self.flash, Some(Flash::Refused(_)));
         let prefix = if is_refused { "Error: " } else { "" };
         let title = format!("{prefix}{title} · {site}");
-        let robots = head
-            .description
+        let theme = THEME_COLOURS.map(|(media, colour)| {
+            view! { <meta name="theme-color" content=colour/> }.add_any_attr(custom_attribute("media", media))
+        });
+        let robots = description
             .is_none()
             .then(|| view! { <meta name="robots" content="noindex"/> });
         let description = description.map(|text| view! { <meta name="description" content=text/> });
@@ -148,8 +158,7 @@ impl Document<'_> {
                     <meta charset="utf-8"/>
                     <meta name="viewport" content="width=device-width, initial-scale=1"/>
                     <meta name="color-scheme" content="light dark"/>
-                    <meta name="theme-color" media="(prefers-color-scheme: light)" content="#f1f4f4"/>
-                    <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#0c1214"/>
+                    {theme}
                     <title>{title}</title>
                     {description}
                     {robots}
@@ -223,7 +232,7 @@ fn content_security_policy(site: &Site, nonce: &str, frames: bool) -> String {
 }
 
 /// Where browsers that know `report-to` send what the policy stopped.
-pub(super) const REPORTING_ENDPOINTS: (HeaderName, HeaderValue) = (
+const REPORTING_ENDPOINTS: (HeaderName, HeaderValue) = (
     HeaderName::from_static("reporting-endpoints"),
     HeaderValue::from_static("csp=\"/api/csp-report\""),
 );

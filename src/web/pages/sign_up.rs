@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{
     AFTER_LOG_IN,
     components::Said,
-    fields::{Field, Form as FormView, NewPasswordField},
+    fields::{Field, FormView, NewPasswordField},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     log_in::NextQuery,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     components::Said,
-    fields::{ButtonAlert, Form as FormView},
+    fields::{ButtonAlert, FormView},
     finish_reset::{TokenQuery, token_page},
     form::{Desk, Done, Form, PageForm, form_route},
     notice::Notice,

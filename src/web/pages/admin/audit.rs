@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{asked, filtered, user::path_of};
 use crate::{
-    auth::{self, Auth, EventQuery, ListedEvent, Page, event_names},
+    auth::{Auth, EventQuery, ListedEvent, Page, event_names},
     id::UserId,
     mail::device_in_words,
     web::{
@@ -48,13 +48,7 @@ async fn page(
         user: asked(&filters.user),
         event: asked(&filters.event),
     };
-    let events = match auth.list_events(&signed_in.actor(), query).await {
-        // Somebody was looked for who is not there.
-        Err(auth::Error::InvalidFields(errors)) if errors.iter().all(|error| error.code == "unknown_user") => {
-            Page::empty()
-        }
-        listed => listed?,
-    };
+    let events = auth.list_events(&signed_in.actor(), query).await?;
     let head = Head::new("Audit log").wide();
     Ok(signed_in.visit.show(head, || view! { <AuditPage events filters/> }))
 }

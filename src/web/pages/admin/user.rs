@@ -15,7 +15,7 @@ use crate::{
         AppState,
         pages::{
             components::{Said, Section, Time},
-            fields::{ButtonAlert, Field, Form as FormView},
+            fields::{ButtonAlert, Field, FormView},
             flash::Echo,
             form::{Desk, Done, Form, PageForm, form_route},
             notice::Notice,
