@@ -99,11 +99,7 @@ pub struct Services {
 impl Services {
     /// Opens the database, bringing its tables up to date, and reads the signing keys.
     pub async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let location = match &config.database {
-            DatabaseUrl::Sqlite(path) => Location::Sqlite(path.clone()),
-            DatabaseUrl::Postgres(url) => Location::Postgres(url.clone()),
-        };
-        let store = Store::open(&location).await?;
+        let store = Store::open(&location(config)).await?;
         let waker = Waker::default();
         let sealing_key = Arc::new(sealing_key(config, &store).await?);
         let auth = Auth::new(Parts {
@@ -138,9 +134,21 @@ impl Services {
         })
     }
 
+    /// Whether the database is there, rather than one that [`open`](Self::open) would make.
+    pub async fn has_database(config: &Config) -> Result<bool, StartError> {
+        Ok(Store::exists(&location(config)).await?)
+    }
+
     /// Closes the database.
     pub async fn close(&self) {
         self.store.close().await;
+    }
+}
+
+fn location(config: &Config) -> Location {
+    match &config.database {
+        DatabaseUrl::Sqlite(path) => Location::Sqlite(path.clone()),
+        DatabaseUrl::Postgres(url) => Location::Postgres(url.clone()),
     }
 }
 

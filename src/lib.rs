@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! app       → all of them: where the house is put together
-//! web       → auth, products; and by name: config (the site's), mail (the built-in mailbox), password (as it is
-//!             typed and judged), token (the published keys)
+//! web       → auth, products; and by name: config (the site's), mail (the built-in mailbox, devices in words),
+//!             password (as it is typed and judged), token (the published keys, sealing)
 //! products  → auth, store
 //! auth      → store, mail, password, token
 //! mail      → store, token, config

@@ -90,6 +90,22 @@ impl Comparison {
         })
     }
 
+    /// The page that most people see, and the same bytes from memory.
+    pub(crate) fn page(floors: &Process, site: &Site) -> Self {
+        let visitors = |address, path: &str| {
+            let visit = |_| Visitor::repeating(address, get(path, None));
+            Load::Visit((0..CLIENTS).map(visit).collect())
+        };
+        Self {
+            floors: vec![Measurement::new(
+                "floor 5: the bytes of a page from memory",
+                visitors(floors.address(), floors::PAGE_PATH),
+            )],
+            ours: Measurement::new("GET /login", visitors(site.process.address(), site::PAGE)),
+            aim: 0.25,
+        }
+    }
+
     /// Floor 3, and refreshing. Each client goes on with the token that it was given last.
     pub(crate) fn refresh(rotations: Vec<Rotation>, site: &Site) -> Self {
         let address = site.process.address();

@@ -2,6 +2,7 @@
 //! else. The closer an operation comes to its floor, the less everything around it costs.
 
 use std::{
+    fs,
     net::SocketAddr,
     num::NonZeroUsize,
     path::Path,
@@ -14,8 +15,10 @@ use anyhow::{Context, ensure};
 use argon2::{Algorithm as Argon2Algorithm, Argon2, Block, Params, Version};
 use axum::{
     Router,
+    body::Bytes,
     extract::State,
     http::{HeaderMap, StatusCode, header},
+    response::Html,
     routing,
 };
 use sqlx::{AnyPool, Row, any::AnyPoolOptions};
@@ -50,6 +53,12 @@ pub(crate) fn read_path(algorithm: Algorithm) -> String {
     format!("/{algorithm}/read")
 }
 
+/// The floor of a page: answer the bytes of [`PAGE`] from memory.
+pub(crate) const PAGE_PATH: &str = "/page";
+
+/// The file in the floors' directory that holds a page of the server's.
+pub(crate) const PAGE: &str = "page.html";
+
 /// The pragmas that matter to speed, as the store sets them for the connections that read.
 const READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
                       PRAGMA query_only = ON;";
@@ -82,7 +91,8 @@ pub(crate) async fn serve(address: SocketAddr, directory: &Path) -> anyhow::Resu
     fill(&path, user).await?;
     // As many as the store opens.
     let reader = pool(&path, u32::try_from(cores())?.clamp(4, 8), READER)?;
-    let mut app = Router::new();
+    let page = Bytes::from(fs::read(directory.join(PAGE))?);
+    let mut app = Router::new().route(PAGE_PATH, routing::get(|| std::future::ready(Html(page))));
     for algorithm in [Algorithm::EdDsa, Algorithm::Hs256] {
         let floor = Floor {
             tokens: Arc::new(tokens(algorithm)?),

@@ -104,6 +104,7 @@ fn bench(plan: Plan, part: &str) -> anyhow::Result<()> {
         read(Algorithm::EdDsa, &eddsa)?,
         read(Algorithm::Hs256, &hs256)?,
         Comparison::refresh(rotations, &eddsa),
+        Comparison::page(&floors, &eddsa),
     ];
     let mut log_in = vec![Comparison::log_in(&eddsa)];
     for comparisons in [&mut before_log_in, &mut log_in] {
@@ -151,7 +152,10 @@ fn report_resources(report: &mut Report, site: &Site, memory_in_use: Option<u64>
 async fn start(plan: Plan, directory: &Directory) -> anyhow::Result<(Site, Site, Process)> {
     let eddsa = Site::open(&directory.path().join("eddsa"), &[], plan.starts).await?;
     let hs256 = Site::open(&directory.path().join("hs256"), &HS256, 1).await?;
-    let mut floors = Process::floors(&directory.path().join("floors"))?;
+    let of_floors = directory.path().join("floors");
+    fs::create_dir_all(&of_floors)?;
+    fs::write(of_floors.join(floors::PAGE), site::page(&eddsa.process).await?)?;
+    let mut floors = Process::floors(&of_floors)?;
     floors.first_answer(&floors::token_path(Algorithm::EdDsa)).await?;
     Ok((eddsa, hs256, floors))
 }

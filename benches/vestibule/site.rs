@@ -12,13 +12,16 @@ use serde_json::json;
 
 use crate::{
     CLIENTS,
-    client::{Connection, Tokens, post},
+    client::{Connection, Tokens, get, post},
     measure::median,
     process::Process,
 };
 
 /// Answers once the database does.
 const READY: &str = "/health/ready";
+
+/// The page whose rendering is measured.
+pub(crate) const PAGE: &str = "/login";
 
 const PASSWORD: &str = "seven purple lanterns drift upstream";
 
@@ -58,6 +61,13 @@ impl Site {
             memory_at_start: median(memory),
         })
     }
+}
+
+/// The bytes of [`PAGE`].
+pub(crate) async fn page(process: &Process) -> anyhow::Result<Vec<u8>> {
+    let mut connection = Connection::open(process.address()).await?;
+    let answer = connection.exchange(&get(PAGE, None)).await?;
+    Ok(answer.success()?.to_vec())
 }
 
 async fn sign_up(process: &Process) -> anyhow::Result<Vec<Tokens>> {

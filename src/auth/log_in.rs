@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Auth, Client, Error, RefreshLife, SignedIn,
+    Auth, Client, Error, FieldError, RefreshLife, SignedIn,
     audit::{EventKind, Record},
     fields::Identifier,
 };
@@ -29,11 +29,35 @@ pub struct LogIn {
     pub remember: bool,
 }
 
+impl LogIn {
+    /// Refuses what is left blank, all of it at once: it needs no account to be looked at.
+    fn check(&self) -> Result<(), Error> {
+        let fields = [
+            (
+                self.identifier.is_empty(),
+                "username",
+                "A username or an email address is required",
+            ),
+            (self.password.expose().is_empty(), "password", "This field is required"),
+        ];
+        let blank = fields.into_iter().filter(|(is_blank, ..)| *is_blank);
+        let errors: Vec<_> = blank
+            .map(|(_, field, message)| FieldError::new(field, "required", message))
+            .collect();
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::InvalidFields(errors))
+        }
+    }
+}
+
 impl Auth {
     /// Starts a session for whoever knows an account's password. Without an account the same work is done, and the
     /// same refusal given, as with a wrong password: neither words nor time tell who has an account.
     #[tracing::instrument(skip_all)]
     pub async fn log_in(&self, attempt: LogIn, client: &Client) -> Result<SignedIn, Error> {
+        attempt.check()?;
         let account = self.find_by_identifier(&Identifier::parse(&attempt.identifier)).await?;
         let stored = account
             .as_ref()

@@ -7,7 +7,6 @@ pub(crate) mod user;
 
 use std::{
     io::{self, Write},
-    path::Path,
     sync::Arc,
 };
 
@@ -25,22 +24,22 @@ pub(crate) async fn with_auth(
     config: &Config,
     work: impl AsyncFnOnce(&Auth) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    if let Some(path) = missing_database(config) {
+    if let Some(name) = missing_database(config).await? {
         bail!(
-            "there is no database at {}: run this command with the server's DATA_DIR or DATABASE_URL, in its working \
-             directory where they are relative",
-            path.display()
+            "there is no database yet, {name}: run this command with the server's DATA_DIR or DATABASE_URL, in its working \
+             directory where they are relative"
         );
     }
     with_new_auth(config, work).await
 }
 
-/// The SQLite file that is to be opened, if it is not there.
-pub(crate) fn missing_database(config: &Config) -> Option<&Path> {
-    match &config.database {
-        DatabaseUrl::Sqlite(path) => Some(path.as_path()).filter(|path| !path.exists()),
-        DatabaseUrl::Postgres(_) => None,
-    }
+/// What the database is called, if it is not there.
+pub(crate) async fn missing_database(config: &Config) -> anyhow::Result<Option<String>> {
+    let name = match &config.database {
+        DatabaseUrl::Sqlite(path) => path.display().to_string(),
+        DatabaseUrl::Postgres(_) => "where DATABASE_URL leads to".to_owned(),
+    };
+    Ok((!Services::has_database(config).await?).then_some(name))
 }
 
 /// Does `work` with the operations of a house that is opened for it, beside a running server, and closed again however

@@ -87,11 +87,11 @@ pub(crate) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
     if !matches!(command, Command::Create { .. }) {
         return super::with_auth(config, async |auth| obey(command, auth).await).await;
     }
-    let new_database = super::missing_database(config);
+    let new_database = super::missing_database(config).await?;
     super::with_new_auth(config, async |auth| {
         obey(command, auth).await?;
         match new_database {
-            Some(path) => Ok(super::say(format_args!("in a new database, {}", path.display()))?),
+            Some(name) => Ok(super::say(format_args!("in a new database, {name}"))?),
             None => Ok(()),
         }
     })

@@ -29,8 +29,12 @@ const SQLITE_WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = W
                              PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -512; \
                              PRAGMA secure_delete = ON;";
 
-/// A statement that waits for a lock, and a transaction whose client has vanished, must not hold a connection for ever.
-const POSTGRES_SESSION: &str = "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '30s';";
+/// A statement that waits for a lock must not hold a connection for ever, nor a transaction whose client has vanished its
+/// locks: it loses them before those who wait for them give up.
+///
+/// No notices: a ROLLBACK after a COMMIT whose client went away is one, and strangers could fill the log with it.
+const POSTGRES_SESSION: &str = "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '5s'; \
+                                SET client_min_messages = error;";
 
 /// No time limit, as a migration and the wait for another process's take as long as they take; and no notices about
 /// what exists already.

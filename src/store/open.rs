@@ -23,6 +23,20 @@ impl Store {
         }
     }
 
+    /// Whether there is anything at `location`, rather than a database to be made.
+    pub async fn exists(location: &Location) -> Result<bool, OpenError> {
+        match location {
+            Location::Sqlite(path) => Ok(path.exists()),
+            Location::Postgres(url) => {
+                sqlx::any::install_default_drivers();
+                let mut connection = engine::postgres_migrator(url).await?;
+                let tables = list_tables(Engine::Postgres, &mut connection).await?;
+                connection.close().await?;
+                Ok(!tables.is_empty())
+            }
+        }
+    }
+
     async fn open_sqlite(path: &Path) -> Result<Self, OpenError> {
         create_file(path)?;
         // A file that is not ours must not even be switched to another journal, as the writer's connection would do.
@@ -78,16 +92,17 @@ fn migrator() -> Migrator {
 
 /// Refuses a database that holds tables and is not ours.
 async fn check_tables(engine: Engine, connection: &mut AnyConnection) -> Result<(), OpenError> {
-    let rows = sqlx::query(engine.list_tables()).fetch_all(connection).await?;
-    let tables = rows
-        .iter()
-        .map(|row| row.try_get("name"))
-        .collect::<Result<Vec<String>, _>>()?;
+    let tables = list_tables(engine, connection).await?;
     if tables.is_empty() || tables.iter().any(|table| table == MIGRATIONS_TABLE) {
         Ok(())
     } else {
         Err(OpenError::Foreign { tables })
     }
+}
+
+async fn list_tables(engine: Engine, connection: &mut AnyConnection) -> Result<Vec<String>, sqlx::Error> {
+    let rows = sqlx::query(engine.list_tables()).fetch_all(connection).await?;
+    rows.iter().map(|row| row.try_get("name")).collect()
 }
 
 /// Makes the file and its directory, for their owner only, unless they are there. SQLite gives its log files the mode of

@@ -38,6 +38,13 @@ fn is_allowed(site: &Site, method: &Method, headers: &HeaderMap) -> bool {
     }
 }
 
+/// Whether a script of another origin, allowed or not, reads the answer: for answers that only this site's own pages may
+/// read. Browsers send `Origin` with every such request, and with no link that is followed.
+pub(super) fn is_read_elsewhere(site: &Site, headers: &HeaderMap) -> bool {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    origins.any(|origin| origin.as_bytes() != site.public_url.origin().as_bytes())
+}
+
 /// CORS for `ALLOWED_ORIGINS`; none without.
 pub(super) fn cors(site: &Site) -> Option<CorsLayer> {
     let origins: Vec<HeaderValue> = site

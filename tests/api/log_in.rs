@@ -188,6 +188,8 @@ async fn a_log_in_without_credentials_names_the_fields(place: Place) {
         json!({}),
         json!({"email": "ann@example.com"}),
         json!({"password": PASSWORD}),
+        json!({"email": "ann@example.com", "password": ""}),
+        json!({"username": "", "password": PASSWORD}),
     ] {
         let reply = server.anonymous().post(LOG_IN).json(&body).await;
         let problem = reply.expect_any_problem(422);

@@ -59,3 +59,20 @@ async fn a_write_that_cannot_be_made_now_is_told_apart_from_a_mistake() {
         .map_err(Error::from);
     assert!(matches!(mistaken, Err(Error::Unexpected(_))), "{mistaken:?}");
 }
+
+#[tokio::test]
+async fn who_waits_for_a_transaction_whose_client_has_vanished_gets_its_turn() {
+    for Fixture { store, .. } in fixtures().await {
+        // On SQLite a client is this process, which does not vanish alone.
+        if store.engine == Engine::Sqlite {
+            continue;
+        }
+        let ada = add_user(&store, "ada@example.com").await;
+        let mut vanished = store.begin().await.unwrap();
+        vanished.lock_user(ada.id).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        assert_eq!(tx.lock_user(ada.id).await.unwrap(), Some(ada));
+        tx.commit().await.unwrap();
+        assert!(matches!(vanished.commit().await, Err(Error::Unavailable(_))));
+    }
+}

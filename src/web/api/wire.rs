@@ -658,7 +658,7 @@ pub(super) struct ListEventsQuery {
     limit: Option<u32>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
-    /// Only those about the user with this id.
+    /// Only those about this user, named by an id, an address or a username.
     user: Option<String>,
     /// Only those of this name.
     event: Option<String>,

@@ -5,7 +5,8 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use serde::Deserialize;
 
 use super::{
-    components::{Form as FormView, NewPasswordField, Said},
+    components::Said,
+    fields::{Form as FormView, NewPasswordField},
     form::{Desk, Done, Form, PageForm, form_route},
     login_path,
     notice::Notice,

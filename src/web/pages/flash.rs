@@ -105,6 +105,26 @@ struct Sealed {
     flash: Flash,
 }
 
+/// What was left for a page. It stays until the page is shown: one that leads on instead leaves it for the next.
+#[derive(Default)]
+pub(super) struct Left {
+    flash: Option<Flash>,
+    removal: Option<(Cookies, Cookie<'static>)>,
+}
+
+impl Left {
+    pub(super) fn flash(&self) -> Option<&Flash> {
+        self.flash.as_ref()
+    }
+
+    /// Takes it back: it is being shown.
+    pub(super) fn take_back(&self) {
+        if let Some((cookies, removal)) = &self.removal {
+            cookies.add(removal.clone());
+        }
+    }
+}
+
 /// How flashes are written and read.
 #[derive(Clone, Debug)]
 pub struct FlashPolicy {
@@ -135,18 +155,24 @@ impl FlashPolicy {
         Ok(())
     }
 
-    /// What was left for the page at `parts`' path, which is hereby taken back.
-    pub(super) fn take(&self, parts: &Parts) -> Option<Flash> {
-        let cookies = parts.extensions.get::<Cookies>()?;
-        let flash = self.open(cookies.get(self.name)?.value());
+    /// What was left for the page at `parts`' path.
+    pub(super) fn find(&self, parts: &Parts) -> Left {
+        let sent = parts.extensions.get::<Cookies>();
+        let sent = sent.and_then(|cookies| Some((cookies, cookies.get(self.name)?)));
+        let Some((cookies, cookie)) = sent else {
+            return Left::default();
+        };
+        let flash = self.open(cookie.value());
         let elsewhere = |flash: &Flash| matches!(flash, Flash::Refused(refused) if refused.page != parts.uri.path());
         if flash.as_ref().is_some_and(elsewhere) {
-            return None;
+            return Left::default();
         }
         let mut removal = self.cookie(String::new());
         removal.make_removal();
-        cookies.add(removal);
-        flash
+        Left {
+            flash,
+            removal: Some((cookies.clone(), removal)),
+        }
     }
 
     fn seal(&self, mut flash: Flash) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
@@ -215,6 +241,13 @@ mod tests {
         Flash::Refused(Refused::new::<LogIn>("/login?next=%2F", &problem, echo))
     }
 
+    /// What a page at `path` finds and shows.
+    fn take(policy: &FlashPolicy, path: &str, cookies: &Cookies) -> Option<Flash> {
+        let left = policy.find(&request(path, cookies));
+        left.take_back();
+        left.flash().cloned()
+    }
+
     /// A request for `path` by the browser that got these cookies.
     fn request(path: &str, cookies: &Cookies) -> Parts {
         let mut request = Request::builder().uri(path).body(()).unwrap();
@@ -227,24 +260,24 @@ mod tests {
         let (policy, cookies) = (policy(), Cookies::default());
         let flash = refused(vec![("username".to_owned(), "mira".to_owned())]);
         policy.leave(&cookies, flash.clone()).unwrap();
-        let parts = request("/login", &cookies);
-        assert_eq!(policy.take(&parts), Some(flash));
-        assert_eq!(policy.take(&parts), None);
+        assert_eq!(policy.find(&request("/login", &cookies)).flash(), Some(&flash));
+        assert_eq!(take(&policy, "/login", &cookies), Some(flash));
+        assert_eq!(take(&policy, "/login", &cookies), None);
     }
 
     #[test]
     fn a_refusal_waits_for_its_own_page_and_a_notice_for_any() {
         let (policy, cookies) = (policy(), Cookies::default());
         policy.leave(&cookies, refused(Vec::new())).unwrap();
-        assert_eq!(policy.take(&request("/profile", &cookies)), None);
-        assert!(policy.take(&request("/login", &cookies)).is_some());
+        assert_eq!(take(&policy, "/profile", &cookies), None);
+        assert!(take(&policy, "/login", &cookies).is_some());
 
         let notice = Flash::Done {
             notice: Notice::LoggedOut,
             echo: Vec::new(),
         };
         policy.leave(&cookies, notice).unwrap();
-        assert!(policy.take(&request("/profile", &cookies)).is_some());
+        assert!(take(&policy, "/profile", &cookies).is_some());
     }
 
     #[test]
@@ -297,7 +330,7 @@ mod tests {
         ];
         policy.leave(&cookies, refused(echo)).unwrap();
         assert!(cookies.list()[0].to_string().len() <= 4096);
-        let Some(Flash::Refused(refused)) = policy.take(&request("/login", &cookies)) else {
+        let Some(Flash::Refused(refused)) = take(&policy, "/login", &cookies) else {
             panic!("nothing was left");
         };
         assert_eq!(refused.echo, [("name".to_owned(), "n".repeat(100))]);

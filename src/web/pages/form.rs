@@ -30,7 +30,7 @@ use super::{
     notice::Notice,
 };
 use crate::{
-    auth::{self, Auth, FieldError, Identity},
+    auth::{self, Auth, Identity},
     web::{
         AppState, accepts_html, caller, cookies::SessionCookies, identity::SignedInUser, payload::JsonOrForm,
         problem::Problem,
@@ -48,6 +48,11 @@ pub(super) trait PageForm: ServerFn {
     /// The same with the query that this form was shown under.
     fn page(&self) -> String {
         Self::PAGE.to_owned()
+    }
+
+    /// What becomes of it when nobody is signed in: to sign in, and back to `page`.
+    fn without_session(page: &str) -> Done {
+        Done::to(super::login_path(Some(page)))
     }
 
     /// What may be shown again if it comes back: never a password.
@@ -142,19 +147,6 @@ impl Desk {
         next::parse(&self.state.site, text).unwrap_or_else(|| super::AFTER_LOG_IN.to_owned())
     }
 
-    /// Refuses blank fields, which no operation needs to look at.
-    pub(super) fn required(fields: &[(&'static str, bool)]) -> Result<(), Problem> {
-        let blank = fields.iter().filter(|(_, is_blank)| *is_blank);
-        let errors: Vec<_> = blank
-            .map(|(field, _)| FieldError::new(field, "required", "This field is required"))
-            .collect();
-        if errors.is_empty() {
-            Ok(())
-        } else {
-            Err(auth::Error::InvalidFields(errors).into())
-        }
-    }
-
     fn leave(&self, flash: Flash) -> Result<(), Problem> {
         let cookies = self.parts.extensions.get::<Cookies>();
         let cookies = cookies.ok_or_else(|| Problem::internal("no cookie manager around this route"))?;
@@ -200,9 +192,7 @@ where
         };
         let answer = match (wants, outcome) {
             (Wants::Page, Ok(done)) => desk.go_on(done),
-            (Wants::Page, Err(problem)) if problem.wants_sign_in() => {
-                Ok(Redirect::to(&super::login_path(Some(&page))).into_response())
-            }
+            (Wants::Page, Err(problem)) if problem.wants_sign_in() => desk.go_on(F::without_session(&page)),
             (Wants::Page, Err(problem)) if problem.can_be_mended() => desk.send_back::<F>(&page, echo, &problem),
             (Wants::Json, Ok(Done { next, .. })) => Ok(Json(DoneResponse { next }).into_response()),
             (_, Err(problem)) => Err(problem),

@@ -11,7 +11,8 @@ use serde::Deserialize;
 
 use super::{
     AFTER_LOG_IN,
-    components::{Check, Field, Form as FormView, PasswordField, Said},
+    components::Said,
+    fields::{Check, Field, Form as FormView, PasswordField},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     next,
@@ -57,10 +58,6 @@ pub(super) async fn log_in(
     #[server(default)] next: String,
 ) -> Result<Done, Problem> {
     let desk = Desk::open()?;
-    Desk::required(&[
-        ("username", username.is_empty()),
-        ("password", password.0.expose().is_empty()),
-    ])?;
     let attempt = auth::LogIn {
         identifier: username,
         password: password.0,

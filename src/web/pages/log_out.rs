@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     auth::Credential,
-    web::{AppState, cookies::is_over, problem::Problem},
+    web::{AppState, problem::Problem},
 };
 
 pub(super) fn router() -> Router<AppState> {
@@ -31,14 +31,21 @@ pub(super) async fn log_out() -> Result<Done, Problem> {
     .into_iter()
     .flatten()
     .collect();
-    match desk.auth().log_out(&credentials, &desk.client()).await {
-        // The session is over already, which is what was asked for.
-        Err(error) if !is_over(&error) => return Err(error.into()),
-        _ => cookies.clear(),
-    }
-    Ok(Done::to(login_path(None)).saying(Notice::LoggedOut))
+    let ended = desk.auth().log_out(&credentials, &desk.client()).await;
+    ended.inspect_err(|error| cookies.clear_if_over(error))?;
+    cookies.clear();
+    Ok(signed_out())
+}
+
+fn signed_out() -> Done {
+    Done::to(login_path(None)).saying(Notice::LoggedOut)
 }
 
 impl PageForm for LogOut {
     const PAGE: &'static str = "/login";
+
+    /// The session is over already, which is what was asked for.
+    fn without_session(_: &str) -> Done {
+        signed_out()
+    }
 }

@@ -7,8 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     Json, Router,
-    extract::{ConnectInfo, FromRequestParts, Path},
-    http::{HeaderMap, HeaderName, Uri, header, request::Parts, uri::Authority},
+    extract::{ConnectInfo, FromRequestParts},
+    http::{HeaderMap, HeaderName, Uri, Version, header, request::Parts, uri::Authority},
     response::{Html, IntoResponse, Response},
     routing::{MethodRouter, get},
 };
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::{components::Time, shell::Head, visit::Visit};
 use crate::{
     mail::{Delivered, Mailbox},
-    web::{AppState, problem::Problem},
+    web::{AppState, origin::is_read_elsewhere, params::PathId, problem::Problem},
 };
 
 pub(super) fn router() -> Router<AppState> {
@@ -39,7 +39,11 @@ impl FromRequestParts<AppState> for LocalMailbox {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let mailbox = state.mailbox.clone().ok_or_else(Problem::not_found)?;
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-        if is_local(peer, &parts.uri, &parts.headers) {
+        // The API lets pages of allowed origins read its answers; these would give them anybody's links.
+        let is_read_elsewhere = is_read_elsewhere(&state.site, &parts.headers);
+        // Browsers speak HTTP/1.1, and older proxies HTTP/1.0, also where they add no header of their own.
+        let is_old = parts.version < Version::HTTP_11;
+        if !is_old && !is_read_elsewhere && is_local(peer, &parts.uri, &parts.headers) {
             Ok(Self(mailbox))
         } else {
             Err(Problem::not_found())
@@ -81,17 +85,16 @@ fn is_loopback(authority: &Authority) -> bool {
 
 /// Headers by which proxies say for whom they ask.
 fn is_from_a_proxy(name: &HeaderName) -> bool {
-    const NAMES: [&str; 8] = [
+    const MARKS: [&str; 6] = [
         "forwarded",
-        "via",
-        "x-real-ip",
-        "x-client-ip",
-        "x-cluster-client-ip",
-        "true-client-ip",
-        "cf-connecting-ip",
-        "x-original-host",
+        "client-ip",
+        "connecting-ip",
+        "real-ip",
+        "original-host",
+        "envoy",
     ];
-    name.as_str().starts_with("x-forwarded") || NAMES.contains(&name.as_str())
+    let name = name.as_str();
+    name == "via" || MARKS.iter().any(|mark| name.contains(mark))
 }
 
 async fn refuse_method(_: LocalMailbox) -> Problem {
@@ -113,17 +116,17 @@ async fn list_page(LocalMailbox(mailbox): LocalMailbox, visit: Visit) -> Result<
 async fn letter_page(
     LocalMailbox(mailbox): LocalMailbox,
     visit: Visit,
-    Path(id): Path<String>,
+    PathId(id): PathId<Uuid>,
 ) -> Result<Response, Problem> {
-    let letter = find(&mailbox, &id).await?;
+    let letter = find(&mailbox, id).await?;
     // Its links hold tokens, and the address bar does not: but a pressed link must not tell where it stood.
     let head = Head::new(letter.subject.clone()).wide().framing();
     Ok(visit.show(head, || view! { <LetterPage letter/> }))
 }
 
 /// The HTML part alone, for the frame in its page.
-async fn letter_html(LocalMailbox(mailbox): LocalMailbox, Path(id): Path<String>) -> Result<Response, Problem> {
-    let letter = find(&mailbox, &id).await?;
+async fn letter_html(LocalMailbox(mailbox): LocalMailbox, PathId(id): PathId<Uuid>) -> Result<Response, Problem> {
+    let letter = find(&mailbox, id).await?;
     // A link in a frame opens in the frame, where the site's own pages refuse to be shown.
     let html = letter.html.replacen("<head>", "<head><base target=\"_top\">", 1);
     // For browsers that do not know `frame-ancestors`; the others do not look at it.
@@ -131,8 +134,7 @@ async fn letter_html(LocalMailbox(mailbox): LocalMailbox, Path(id): Path<String>
     Ok(([LETTER_POLICY, framed], Html(html)).into_response())
 }
 
-async fn find(mailbox: &Mailbox, id: &str) -> Result<Delivered, Problem> {
-    let id: Uuid = id.parse().map_err(|_| Problem::not_found())?;
+async fn find(mailbox: &Mailbox, id: Uuid) -> Result<Delivered, Problem> {
     mailbox
         .find(id)
         .await
@@ -316,6 +318,11 @@ mod tests {
             "x-forwarded-proto",
             "x-forwarded-anything",
             "x-real-ip",
+            "x-original-forwarded-for",
+            "x-envoy-external-address",
+            "fastly-client-ip",
+            "true-client-ip",
+            "x-original-host",
             "via",
             "cf-connecting-ip",
         ];
@@ -352,7 +359,9 @@ mod tests {
         );
         assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{html}");
         assert!(
-            html.contains("To &lt;zoë&gt;@example.com, 2023-11-14T22:13:20Z"),
+            html.contains(
+                "To &lt;zoë&gt;@example.com, <time datetime=\"2023-11-14T22:13:20Z\">2023-11-14 22:13 UTC</time>"
+            ),
             "{html}"
         );
         assert!(!html.contains("<script"), "{html}");

@@ -2,7 +2,7 @@
 //!
 //! Each page has a file of its verb, which holds its handler, its server functions and its view. A handler and a server
 //! function each parse, call one operation, and translate what came of it. What they share: `visit`, what a page knows
-//! of its request; `shell`, the document around it; `components`; `form`, how forms are sent and answered; `flash`, what
+//! of its request; `shell`, the document around it; `components` and `fields`; `form`, how forms are sent and answered; `flash`, what
 //! crosses the redirect after a form; `next`, where a sign-in leads.
 
 mod admin;
@@ -10,6 +10,7 @@ mod assets;
 mod brand;
 mod components;
 mod errors;
+mod fields;
 mod finish_reset;
 mod flash;
 mod form;

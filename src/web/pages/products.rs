@@ -5,7 +5,8 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use serde::Deserialize;
 
 use super::{
-    components::{Field, Form as FormView, Pages, Said, Section},
+    components::{Pages, Said, Section},
+    fields::{Field, Form as FormView, LongField},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     notice::Notice,
@@ -194,7 +195,7 @@ fn ProductsPage(
         <Section id="add" title="Add a product" about="Everybody who is signed in sees it; you and admins can change it.">
             <FormView action=CreateProduct::PATH>
                 <Field name="name" label="Name" prose=true required=true/>
-                <Field name="description" label="Description" long=true prose=true/>
+                <LongField name="description" label="Description" />
                 <button class="primary">"Add product"</button>
             </FormView>
         </Section>
@@ -245,7 +246,7 @@ fn ChangeableProduct(product: Product) -> impl IntoView {
             <FormView action=UpdateProduct::PATH>
                 <input type="hidden" name="id" value=id.to_string()/>
                 <Field name="name" label="Name" prose=true required=true value=Some(name)/>
-                <Field name="description" label="Description" long=true prose=true value=description/>
+                <LongField name="description" label="Description" value=description/>
                 <button class="primary">"Save"</button>
             </FormView>
         </section>

@@ -5,9 +5,8 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use serde::Deserialize;
 
 use super::{
-    components::{
-        ButtonAlert, Field, Form as FormView, NewPasswordField, PasswordField, Said, Section, Time, TypedUsername,
-    },
+    components::{Said, Section, Time},
+    fields::{ButtonAlert, Field, Form as FormView, NewPasswordField, PasswordField, TypedUsername},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     login_path,
@@ -161,7 +160,7 @@ fn ProfilePage(user: User, sessions: Vec<Session>, current: SessionId, min_lengt
     view! {
         <h1>"Profile"</h1>
         <Said/>
-        <ButtonAlert actions=vec![EndSession::PATH, EndOtherSessions::PATH]/>
+        <ButtonAlert actions=&[EndSession::PATH, EndOtherSessions::PATH]/>
         <Details user=user.clone()/>
         <Email user=user.clone()/>
         <Password user=user.clone() min_length/>

@@ -5,7 +5,8 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use serde::Deserialize;
 
 use super::{
-    components::{Field, Form as FormView, Said},
+    components::Said,
+    fields::{Field, Form as FormView},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     notice::Notice,

@@ -5,7 +5,7 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use serde::Deserialize;
 
 use super::{
-    components::{Field, Form as FormView},
+    fields::{Field, Form as FormView},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     notice::Notice,

@@ -71,7 +71,9 @@ pub(super) fn respond<V: IntoView>(visit: &Visit, head: Head, page: impl FnOnce(
 }
 
 /// Answers with a page that depends on nobody: for refusals, which may come from a server that cannot even tell who asks.
+/// What was refused may be a page whose address holds a token.
 pub(super) fn respond_to_anyone<V: IntoView>(site: &Site, head: Head, page: impl FnOnce() -> V) -> Response {
+    let head = head.holding_token();
     let document = Document {
         site,
         user: None,
@@ -122,16 +124,20 @@ impl Document<'_> {
         let assets = &self.site.assets;
         let (style, script, logo) = (assets.style_path(), assets.script_path(), assets.logo_path());
         let site = self.site.name.clone();
+        let Head {
+            title,
+            description,
+            is_wide,
+            ..
+        } = head;
         let is_refused = matches!(self.flash, Some(Flash::Refused(_)));
         let prefix = if is_refused { "Error: " } else { "" };
-        let title = format!("{prefix}{} · {site}", head.title);
+        let title = format!("{prefix}{title} · {site}");
         let robots = head
             .description
             .is_none()
             .then(|| view! { <meta name="robots" content="noindex"/> });
-        let description = head
-            .description
-            .map(|text| view! { <meta name="description" content=text/> });
+        let description = description.map(|text| view! { <meta name="description" content=text/> });
         let bar = self.user.map(|user| signed_in_bar(user, self.path, self.site.products));
         let is_private = self.user.is_some();
         let content = page();
@@ -160,7 +166,7 @@ impl Document<'_> {
                         </a>
                         {bar}
                     </header>
-                    <main id="main" class=if head.is_wide { "wide" } else { "narrow" }>
+                    <main id="main" class=if is_wide { "wide" } else { "narrow" }>
                         {content}
                     </main>
                 </body>
@@ -182,7 +188,12 @@ fn signed_in_bar(user: &User, path: &str, products: bool) -> impl IntoView + use
     let items = links
         .into_iter()
         .map(|(href, text)| {
-            let current = (path == href).then_some("page");
+            let is_inside = path.strip_prefix(href).is_some_and(|rest| rest.starts_with('/'));
+            let current = if path == href {
+                Some("page")
+            } else {
+                is_inside.then_some("true")
+            };
             view! { <li><a href=href aria-current=current>{text}</a></li> }
         })
         .collect_view();
@@ -200,10 +211,13 @@ fn signed_in_bar(user: &User, path: &str, products: bool) -> impl IntoView + use
 /// A form's redirect has to pass `form-action` too, and log-in leads back to allowed origins.
 fn content_security_policy(site: &Site, nonce: &str, frames: bool) -> String {
     let frame = if frames { " frame-src 'self';" } else { "" };
-    let origins: String = site.allowed_origins.iter().map(|origin| format!(" {origin}")).collect();
+    let origins: Vec<&str> = std::iter::once("'self'")
+        .chain(site.allowed_origins.iter().map(String::as_str))
+        .collect();
+    let origins = origins.join(" ");
     format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; connect-src 'self';{frame} \
-         form-action 'self'{origins}; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+         form-action {origins}; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
          trusted-types 'none'; report-uri /api/csp-report; report-to csp"
     )
 }
@@ -226,34 +240,9 @@ pub(super) fn render<V: IntoView>(page: impl FnOnce() -> V) -> String {
     let owner = Owner::new();
     let html = owner.with(|| page().into_view().to_html());
     owner.cleanup();
-    without_markers(&html)
-}
-
-/// Leptos marks with `<!>` where its own script would put what is not there yet. These pages have no such script. In an
-/// attribute the same letters were typed by somebody.
-fn without_markers(html: &str) -> String {
-    let mut kept = String::with_capacity(html.len());
-    let (mut in_tag, mut in_quotes) = (false, false);
-    let mut rest = html;
-    while let Some(at) = rest.find(['<', '>', '"']) {
-        let (text, from_here) = rest.split_at(at);
-        kept.push_str(text);
-        if !in_tag && let Some(after) = from_here.strip_prefix("<!>") {
-            rest = after;
-            continue;
-        }
-        let (found, after) = from_here.split_at(1);
-        match found {
-            "<" if !in_tag => in_tag = true,
-            ">" if !in_quotes => in_tag = false,
-            "\"" if in_tag => in_quotes = !in_quotes,
-            _ => {}
-        }
-        kept.push_str(found);
-        rest = after;
-    }
-    kept.push_str(rest);
-    kept
+    // Leptos marks with `<!>` where its own script would put what is not there yet, and these pages do without it. What
+    // was typed is escaped, in attributes too, and so never looks like a mark.
+    html.replace("<!>", "")
 }
 
 #[cfg(test)]
@@ -273,7 +262,7 @@ mod tests {
         let html = render(|| view! { <input value=typed/><p>{typed}</p> });
         assert_eq!(
             html,
-            "<input value=\"&quot;<!>' > <!>\"><p>\"&lt;!&gt;' &gt; &lt;!&gt;</p>"
+            "<input value=\"&quot;&lt;!&gt;' &gt; &lt;!&gt;\"><p>\"&lt;!&gt;' &gt; &lt;!&gt;</p>"
         );
     }
 }

@@ -11,7 +11,8 @@ use serde::Deserialize;
 
 use super::{
     AFTER_LOG_IN,
-    components::{Field, Form as FormView, NewPasswordField, Said},
+    components::Said,
+    fields::{Field, Form as FormView, NewPasswordField},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     log_in::NextQuery,

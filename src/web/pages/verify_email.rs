@@ -5,7 +5,8 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use serde::Deserialize;
 
 use super::{
-    components::{ButtonAlert, Form as FormView, Said},
+    components::Said,
+    fields::{ButtonAlert, Form as FormView},
     finish_reset::{TokenQuery, token_page},
     form::{Desk, Done, Form, PageForm, form_route},
     notice::Notice,
@@ -63,7 +64,7 @@ fn VerifyEmailPage(token: String, link_is_bad: bool) -> impl IntoView {
         .into_any()
     } else {
         view! {
-            <ButtonAlert actions=vec![VerifyEmail::PATH]/>
+            <ButtonAlert actions=&[VerifyEmail::PATH]/>
             <p>"Tell us the address, and we will send you a new link."</p>
             <ResendVerificationForm/>
         }

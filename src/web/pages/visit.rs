@@ -10,7 +10,7 @@ use axum::{
 use leptos::prelude::IntoView;
 
 use super::{
-    flash::Flash,
+    flash::{Flash, Left},
     login_path,
     shell::{Head, respond},
 };
@@ -29,7 +29,7 @@ pub(super) struct Visit {
     pub(super) site: Arc<Site>,
     pub(super) identity: Option<Identity>,
     path: String,
-    flash: Option<Flash>,
+    left: Left,
 }
 
 impl Visit {
@@ -38,7 +38,7 @@ impl Visit {
             site: Arc::clone(&state.site),
             identity,
             path: parts.uri.path().to_owned(),
-            flash: state.flash.take(parts),
+            left: state.flash.find(parts),
         }
     }
 
@@ -49,18 +49,19 @@ impl Visit {
 
     /// The code by which the form with this server function was just refused.
     pub(super) fn refusal_of(&self, form: &str) -> Option<&str> {
-        match &self.flash {
+        match self.left.flash() {
             Some(Flash::Refused(refused)) if refused.form == form => Some(&refused.code),
             _ => None,
         }
     }
 
     pub(super) fn flash(&self) -> Option<&Flash> {
-        self.flash.as_ref()
+        self.left.flash()
     }
 
     /// Answers with a page.
     pub(super) fn show<V: IntoView>(&self, head: Head, page: impl FnOnce() -> V) -> Response {
+        self.left.take_back();
         respond(self, head, page)
     }
 }

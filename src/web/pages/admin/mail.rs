@@ -10,7 +10,8 @@ use crate::{
     web::{
         AppState,
         pages::{
-            components::{ButtonAlert, Choice, Pages, Said, Table, Time},
+            components::{Choice, Pages, Said, Table, Time},
+            fields::ButtonAlert,
             form::{Desk, Done, Form, PageForm, form_route},
             notice::Notice,
             shell::Head,
@@ -91,7 +92,7 @@ fn MailPage(messages: Page<Message>, filters: ListQuery) -> impl IntoView {
     view! {
         <h1 id="title">"Mail"</h1>
         <Said/>
-        <ButtonAlert actions=vec![ResendMessage::PATH]/>
+        <ButtonAlert actions=&[ResendMessage::PATH]/>
         <div class="card">
             <form class="filters" method="get" role="search">
                 <Choice id="mail-state" name="state" label="State" options=states chosen=filters.state/>

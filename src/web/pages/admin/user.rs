@@ -14,7 +14,8 @@ use crate::{
     web::{
         AppState,
         pages::{
-            components::{ButtonAlert, Field, Form as FormView, Said, Section, Time},
+            components::{Said, Section, Time},
+            fields::{ButtonAlert, Field, Form as FormView},
             flash::Echo,
             form::{Desk, Done, Form, PageForm, form_route},
             notice::Notice,
@@ -181,24 +182,25 @@ impl PageForm for DeleteUser {
     }
 }
 
+const BUTTONS: &[&str] = &[
+    RevokeRole::PATH,
+    UpdateUser::PATH,
+    EndUserSessions::PATH,
+    MailReset::PATH,
+    DeleteUser::PATH,
+];
+
 #[component]
 fn UserPage(review: UserReview) -> impl IntoView {
     let UserReview { user, events } = review;
     let id = user.id;
     let all_events = format!("/admin/audit?user={id}");
     let (roles, is_active) = (user.roles.clone(), user.is_active);
-    let buttons = vec![
-        RevokeRole::PATH,
-        UpdateUser::PATH,
-        EndUserSessions::PATH,
-        MailReset::PATH,
-        DeleteUser::PATH,
-    ];
     view! {
         <p class="back"><a href=PAGE>"Users"</a></p>
         <h1>{user.email.clone()}</h1>
         <Said/>
-        <ButtonAlert actions=buttons/>
+        <ButtonAlert actions=BUTTONS/>
         <Section id="account" title="Account"><Facts user/></Section>
         <Section id="roles" title="Roles" about="What the account may do, here and in applications."><Roles id roles/></Section>
         <Section id="access" title="Access" about="Deleting cannot be undone."><Access id is_active/></Section>
