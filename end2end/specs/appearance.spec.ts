@@ -207,6 +207,8 @@ const PAGES: Record<string, Arrange> = {
 for (const [name, arrange] of Object.entries(PAGES)) {
   test(`${name} looks right and is open to everybody`, async ({ visitor, server, admin, watch }) => {
     watch.expectStatus(403, 404);
+    // Playwright looks into every frame before it takes a picture, also into that of a letter, where no script may run.
+    watch.expect(/^console error: Blocked script execution in '\S+\/dev\/mail\/\S+\/html'/);
     const { page } = visitor;
     await page.addInitScript(recordShifts);
     await arrange({ visitor, server, admin });

@@ -26,7 +26,7 @@ test('an address is answered alike whether or not it has an account', async ({ v
 test('what is no address is refused at its field', async ({ visitor }) => {
   await visitor.visit('/forgot-password');
   await visitor.submit('Send a link');
-  await visitor.isRefused({ title: TITLE, fields: { 'Email address': 'This is not an email address' } });
+  await visitor.isRefused({ title: TITLE, fields: { 'Email address': 'This field is required' } });
   await visitor.fill({ 'Email address': 'ann at example' });
   await visitor.submit('Send a link');
   expect(visitor.path).toBe('/forgot-password');
