@@ -113,6 +113,8 @@ fn MessageRow(message: Message) -> impl IntoView {
     };
     // What waits or is on its way is sent anyway.
     let is_over = matches!(message.state.as_str(), "sent" | "failed" | "dropped");
+    // Of one that is over, it says only when a claim on it would have run out.
+    let due = (!is_over).then(|| view! { <Time at=message.due_at/> });
     let label = format!("Send again: {} to {}", message.kind, message.address);
     let resend = is_over.then(|| {
         view! {
@@ -128,7 +130,7 @@ fn MessageRow(message: Message) -> impl IntoView {
             <td>{message.kind}</td>
             <td><span class=class>{message.state}</span></td>
             <td>{message.attempts}</td>
-            <td><Time at=message.due_at/></td>
+            <td>{due}</td>
             <td class="text">{message.last_error}</td>
             <td>{resend}</td>
         </tr>
