@@ -3,7 +3,7 @@
 //! [`Services`] is the house without a street: the store and the operations, enough for a command beside a running
 //! server. [`App`] adds the listener, the mail worker and the housekeeping, and stops them in order.
 
-use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread, time::Duration};
+use std::{io, net::SocketAddr, num::NonZeroUsize, panic::resume_unwind, sync::Arc, thread, time::Duration};
 
 use axum::{body::Body, http::Request, serve::Listener};
 use hyper::{body::Incoming, server::conn::http1};
@@ -29,7 +29,7 @@ use crate::{
     products::Products,
     store::{Location, OpenError, Store},
     token::{AccessSettings, AccessTokens, Algorithm, KeyRing, SealingKey},
-    web::{self, AppState, FlashPolicy, Rooms, Site},
+    web::{self, AppState, FlashPolicy, Rooms, Routes, Site},
 };
 
 /// How many passwords may wait for each hashing thread: about a second's worth.
@@ -205,6 +205,12 @@ pub struct App {
 
 /// Starts everything that `config` describes and returns once it listens.
 pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError> {
+    let site = Arc::new(Site::new(&config));
+    // Beside the opening of the database, as both take their time and neither needs the other.
+    let routes = tokio::task::spawn_blocking({
+        let site = Arc::clone(&site);
+        move || Routes::new(&site)
+    });
     let services = Services::open(&config, clock).await?;
     let mailbox = open_mailbox(&config)?;
     let address = SocketAddr::new(config.host, config.port);
@@ -219,7 +225,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
             .products
             .then(|| Products::new(services.store.clone(), Arc::clone(&services.clock))),
         mailbox,
-        site: Arc::new(Site::new(&config)),
+        site,
         flash: FlashPolicy::new(
             Arc::clone(&services.sealing_key),
             Arc::clone(&services.clock),
@@ -227,7 +233,9 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
         ),
     });
     let (stop, stopped) = watch::channel(false);
-    let server = tokio::spawn(serve(listener, web::service(state), stopped.clone()));
+    // It is not cancelled, and what remains is a panic: a bug, to be told as one.
+    let routes = routes.await.unwrap_or_else(|panic| resume_unwind(panic.into_panic()));
+    let server = tokio::spawn(serve(listener, web::service(routes, state), stopped.clone()));
     let housekeeping = tokio::spawn(keep_house(services.auth.clone(), stopped));
     Ok(App {
         address,

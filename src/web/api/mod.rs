@@ -90,9 +90,9 @@ const PRODUCTS: [(&str, Route); 5] = [
 
 /// All routes of the API. What is said of them while they are made is dropped at once: all of it together would be a good part
 /// of what a server that has just started holds in memory.
-pub(super) fn router(state: &AppState) -> Router<AppState> {
+pub(super) fn router(products: bool) -> Router<AppState> {
     let mut router = Router::new();
-    for (path, route, _) in table(state.products.is_some()) {
+    for (path, route, _) in table(products) {
         router = router.route(path, route().into());
     }
     generate::reset_context();

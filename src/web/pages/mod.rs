@@ -34,13 +34,13 @@ use tower_http::compression::CompressionLayer;
 
 pub use self::flash::FlashPolicy;
 pub(super) use self::{assets::Assets, errors::render as render_problem};
-use super::AppState;
+use super::{AppState, Site};
 
 /// Where a sign-in leads when it was not on the way to anywhere.
 const AFTER_LOG_IN: &str = "/profile";
 
 /// Everything under this module, to be merged into the site's router.
-pub(super) fn router(state: &AppState) -> Router<AppState> {
+pub(super) fn router(site: &Site) -> Router<AppState> {
     let mut router = Router::new()
         .route("/", get(home))
         .route("/.well-known/change-password", get(change_password))
@@ -54,11 +54,11 @@ pub(super) fn router(state: &AppState) -> Router<AppState> {
         .merge(profile::router())
         .merge(admin::router())
         .merge(mailbox::router());
-    if state.products.is_some() {
+    if site.products {
         router = router.merge(products::router());
     }
     router
-        .merge(assets::router(&state.site.assets))
+        .merge(assets::router(&site.assets))
         .layer(CompressionLayer::new())
 }
 
