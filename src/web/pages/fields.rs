@@ -44,7 +44,11 @@ impl Sent {
             let pair = pairs.iter().find(|(field, _)| field == name);
             pair.map(|(_, value)| value.clone())
         };
-        let error = self.refused.as_ref().and_then(|refused| value_of(&refused.fields));
+        let faults = self.refused.iter().flat_map(|refused| &refused.fields);
+        let faults = faults.filter(|(field, _)| field == name);
+        // A password can be short and guessable at once.
+        let faults: Vec<&str> = faults.map(|(_, message)| message.as_str()).collect();
+        let error = (!faults.is_empty()).then(|| faults.join(" "));
         let wants_focus = error.is_some() || (focus && self.refused.as_ref().is_none_or(|it| it.fields.is_empty()));
         SentField {
             id: format!("{}-{name}", self.name),
