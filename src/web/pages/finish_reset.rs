@@ -46,8 +46,6 @@ async fn page(visit: Visit, State(state): State<AppState>, Query(query): Query<T
 pub(super) async fn finish_reset(token: String, new_password: Secret) -> Result<Done, Problem> {
     let desk = Desk::open()?;
     desk.auth().finish_reset(&token, new_password.0, &desk.client()).await?;
-    // Whatever session this browser had ended with the old password.
-    desk.cookies()?.clear();
     Ok(Done::to(login_path(None)).saying(Notice::PasswordReset))
 }
 
