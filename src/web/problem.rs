@@ -170,11 +170,10 @@ impl Problem {
 
     /// Whether whoever filled in a form can do something about it there.
     pub(crate) fn can_be_mended(&self) -> bool {
-        const CODES: [&str; 5] = [
+        const CODES: [&str; 4] = [
             auth::Error::InvalidCredentials.code(),
             auth::Error::InactiveUser.code(),
             auth::Error::EmailNotVerified.code(),
-            auth::Error::SignUpClosed.code(),
             auth::Error::LinkInvalid.code(),
         ];
         let by_status = [
