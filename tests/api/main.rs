@@ -44,6 +44,9 @@ mod forward;
 mod key_rotation;
 mod renewal;
 
+// Pages: what a browser and an attacker see of them.
+mod pages;
+
 // What holds everywhere.
 mod bad_input;
 mod connections;

@@ -145,6 +145,15 @@ impl Browser {
             ..self.clone()
         }
     }
+
+    /// The same browser on its way to where the server has moved. What becomes of its cookies there stays there.
+    pub(crate) fn moved_to(&self, server: Anonymous) -> Self {
+        Self {
+            anonymous: server,
+            jar: self.jar.copy(),
+            ..self.clone()
+        }
+    }
 }
 
 impl Actor for Browser {

@@ -30,6 +30,15 @@ impl Jar {
         }
     }
 
+    /// The same cookies in a jar of their own.
+    pub(crate) fn copy(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.0.lock().unwrap().clone())))
+    }
+
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        self.0.lock().unwrap().insert(name.to_owned(), value.to_owned());
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         self.0.lock().unwrap().get(name).cloned()
     }

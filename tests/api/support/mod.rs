@@ -5,6 +5,7 @@ mod actors;
 mod jar;
 mod jwt;
 mod mail;
+mod page;
 mod place;
 mod process;
 mod raw;
@@ -15,6 +16,7 @@ mod server;
 
 pub(crate) use actors::{Actor, Admin, Anonymous, ApiClient, Browser};
 pub(crate) use jwt::{forge, hmac_sha256, hmac_sha384, jwt_claims, jwt_header};
+pub(crate) use page::{HTML, field_value};
 pub(crate) use place::{Engine, Place, both_engines, one_engine, run};
 pub(crate) use process::Process;
 pub(crate) use raw::{send_bytes, send_unfinished};

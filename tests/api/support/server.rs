@@ -192,6 +192,11 @@ impl Server {
             .expect("a count")
     }
 
+    /// One text that the database holds.
+    pub(crate) async fn text(&self, sql: &'static str) -> String {
+        sqlx::query_scalar(sql).fetch_one(&self.database).await.expect("a text")
+    }
+
     /// What the database holds, but for the audit log and the outbox, which also record what was refused. Two equal
     /// snapshots mean that nothing was changed in between.
     pub(crate) async fn snapshot(&self) -> Vec<String> {

@@ -1,0 +1,107 @@
+//! Pages that hold the secret of a mailed link.
+
+use crate::support::{Actor, HTML, NEW_PASSWORD, PASSWORD, Place, both_engines, field_value, one_engine};
+
+both_engines![looking_at_a_link_uses_nothing_up];
+
+one_engine![
+    sqlite: Sqlite,
+    the_secret_leaves_with_no_request,
+    a_link_that_is_not_valid_any_more_says_what_to_do,
+];
+
+async fn looking_at_a_link_uses_nothing_up(place: Place) {
+    let server = place.start().await;
+    server.sign_up("ann@example.com").await;
+    let verify = server.verification_link("ann@example.com").await;
+    let reset = server.reset_link("ann@example.com").await;
+    let before = server.snapshot().await;
+    for (page, token) in [("/verify-email", &verify), ("/reset-password", &reset)] {
+        let path = format!("{page}?token={token}");
+        for _ in 0..3 {
+            let shown = server.browser().open(&path).await.expect_page(200);
+            assert_eq!(field_value(&shown.text(), "token").as_ref(), Some(token));
+            let head = server
+                .browser()
+                .request(reqwest::Method::HEAD, &path)
+                .header("accept", HTML);
+            head.await.expect(200);
+            // A mail scanner.
+            server.anonymous().get(&path).await.expect(200);
+        }
+    }
+    assert_eq!(server.snapshot().await, before);
+    let browser = server.browser();
+    browser
+        .send("/form/verify_email", &[("token", &verify)])
+        .await
+        .says("Your address is verified.");
+    let fields = [("token", reset.as_str()), ("new_password", "weak")];
+    let page = browser.send("/form/finish_reset", &fields).await;
+    assert_eq!(
+        field_value(&page.text(), "token").as_ref(),
+        Some(&reset),
+        "a weak choice does not burn the link"
+    );
+    let fields = [("token", reset.as_str()), ("new_password", NEW_PASSWORD)];
+    browser
+        .send("/form/finish_reset", &fields)
+        .await
+        .says("Your password is changed.");
+    server.log_in_with("ann@example.com", NEW_PASSWORD).await;
+}
+
+async fn the_secret_leaves_with_no_request(place: Place) {
+    let server = place.start().await;
+    let ann = server.user_with_browser("ann@example.com").await;
+    for page in [
+        "/reset-password?token=SECRET",
+        "/verify-email?token=SECRET",
+        "/verify-email",
+    ] {
+        for browser in [&server.browser(), &ann] {
+            let reply = browser.open(page).await.expect_page(200);
+            assert_eq!(reply.header("referrer-policy"), Some("strict-origin"), "{page}");
+            assert_eq!(reply.header("cache-control"), Some("no-store"), "{page}");
+            let html = reply.text();
+            assert!(html.contains("<meta name=\"robots\" content=\"noindex\">"), "{html}");
+            // In the hidden field and nowhere else: not in a link, an image or a form's target.
+            assert!(html.matches("SECRET").count() <= 1, "{html}");
+            for address in ["href=\"", "src=\"", "action=\""] {
+                let targets = html.split(address).skip(1).filter_map(|rest| rest.split('"').next());
+                assert!(targets.into_iter().all(|target| !target.contains("SECRET")), "{html}");
+            }
+            assert!(
+                !format!("{:?}", reply.headers).contains("SECRET"),
+                "{:?}",
+                reply.headers
+            );
+        }
+    }
+    for page in ["/login", "/signup", "/forgot-password"] {
+        let reply = server.browser().open(page).await;
+        assert_eq!(reply.header("referrer-policy"), Some("same-origin"), "{page}");
+    }
+}
+
+async fn a_link_that_is_not_valid_any_more_says_what_to_do(place: Place) {
+    let server = place.start().await;
+    let browser = server.browser();
+    let page = browser
+        .send("/form/finish_reset", &[("token", "old"), ("new_password", PASSWORD)])
+        .await;
+    let page = page.says("This link is not valid any more.");
+    assert!(page.text().contains("href=\"/forgot-password\""), "{}", page.text());
+    let page = browser.send("/form/verify_email", &[("token", "old")]).await;
+    let page = page.says("This link is not valid any more.");
+    assert!(
+        page.text().contains("action=\"/form/resend_verification\""),
+        "{}",
+        page.text()
+    );
+    browser
+        .open("/verify-email")
+        .await
+        .expect_page(200)
+        .says("Tell us the address");
+}
