@@ -44,8 +44,9 @@ mod forward;
 mod key_rotation;
 mod renewal;
 
-// Pages: what a browser and an attacker see of them.
+// Pages: what a browser and an attacker see of them, and that they do what the API does.
 mod pages;
+mod parity;
 
 // What holds everywhere.
 mod bad_input;

@@ -1,15 +1,32 @@
 //! A place of its own for each test: a temporary directory with a SQLite file, or a freshly made PostgreSQL database.
 
-use std::{panic::resume_unwind, path::Path, sync::Arc};
+use std::{fs, panic::resume_unwind, path::Path, sync::Arc};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use url::Url;
 use uuid::Uuid;
-use vestibule::clock::{ManualClock, Timestamp};
+use vestibule::clock::{Clock, ManualClock, Timestamp};
 
 /// 2026-03-01T12:00:00Z. Not the machine's time: whatever reads that instead of the injected clock is found out.
 const START: i64 = 1_772_366_400;
+
+/// The SQLite file in a place's directory.
+const FILE: &str = "vestibule.db";
+
+/// Every table whose rows a test can change, those that others refer to first.
+const TABLES: [&str; 10] = [
+    "users",
+    "user_roles",
+    "sessions",
+    "refresh_tokens",
+    "link_tokens",
+    "signing_keys",
+    "outbox",
+    "audit_events",
+    "products",
+    "locks",
+];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
@@ -32,8 +49,8 @@ impl Place {
     async fn prepare(engine: Engine) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let database_url = match engine {
-            Engine::Sqlite => format!("sqlite:{}", directory.path().join("vestibule.db").display()),
-            Engine::Postgres => create_database().await,
+            Engine::Sqlite => format!("sqlite:{}", directory.path().join(FILE).display()),
+            Engine::Postgres => create_database("template1").await,
         };
         let clock = Arc::new(ManualClock::at(Timestamp::from_unix_seconds(START)));
         Self(Arc::new(Inner {
@@ -42,6 +59,62 @@ impl Place {
             database_url,
             clock,
         }))
+    }
+
+    /// Runs `scenario` in places of its own that hold what this one does, and clears them away. Nobody may be connected to
+    /// this one's database meanwhile.
+    pub(crate) async fn in_copies<const N: usize, F>(&self, scenario: impl FnOnce([Self; N]) -> F) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let mut copies = Vec::new();
+        for _ in 0..N {
+            copies.push(self.copy().await);
+        }
+        let copies: [Self; N] = copies
+            .try_into()
+            .unwrap_or_else(|_| unreachable!("as many as asked for"));
+        let outcome = tokio::spawn(scenario(copies.clone())).await;
+        for copy in copies.iter().filter(|copy| copy.engine() == Engine::Postgres) {
+            copy.drop_database().await;
+        }
+        outcome.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+    }
+
+    async fn copy(&self) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let database_url = match self.engine() {
+            Engine::Sqlite => format!("sqlite:{}", directory.path().join(FILE).display()),
+            Engine::Postgres => create_database(&database_name(self.database_url())).await,
+        };
+        let clock = Arc::new(ManualClock::at(self.clock().now()));
+        let copy = Self(Arc::new(Inner {
+            engine: self.engine(),
+            directory,
+            database_url,
+            clock,
+        }));
+        match self.engine() {
+            Engine::Sqlite => copy.copy_again(self).await,
+            Engine::Postgres => execute(copy.database_url(), keep_rows()).await,
+        }
+        copy
+    }
+
+    /// Makes this copy hold again what `original` does, of which it was made. Nobody may be connected to either.
+    pub(crate) async fn copy_again(&self, original: &Self) {
+        match self.engine() {
+            Engine::Sqlite => {
+                let [from, to] = [original, self].map(|place| place.directory().join(FILE));
+                for file in [&from, &to] {
+                    let log = file.with_extension("db-wal");
+                    assert!(!log.exists(), "somebody is connected: {}", log.display());
+                }
+                fs::copy(from, to).expect("a copy of the database");
+            }
+            // Another database would take PostgreSQL the best part of a second.
+            Engine::Postgres => execute(self.database_url(), bring_rows_back()).await,
+        }
     }
 
     pub(crate) fn engine(&self) -> Engine {
@@ -111,13 +184,38 @@ async fn connect() -> PgConnection {
         .expect("the server at TEST_POSTGRES_URL answers")
 }
 
-async fn create_database() -> String {
+async fn execute(url: &str, sql: String) {
+    let mut database = PgConnection::connect(url).await.expect("the database answers");
+    let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut database).await;
+    done.expect("its rows can be changed");
+    database.close().await.expect("the connection can be closed");
+}
+
+fn keep_rows() -> String {
+    let keep = TABLES.map(|table| format!("CREATE TABLE kept.{table} AS TABLE {table};"));
+    // A table that is not among these would be brought back as it never was.
+    let others = "DO $$ BEGIN ASSERT (SELECT COUNT(*) FROM pg_tables WHERE schemaname = 'public') \
+                  = (SELECT COUNT(*) FROM pg_tables WHERE schemaname = 'kept') + 1; END $$;";
+    format!("CREATE SCHEMA kept; {} {others}", keep.join(" "))
+}
+
+fn bring_rows_back() -> String {
+    let clear = TABLES.iter().rev().map(|table| format!("DELETE FROM {table};"));
+    let fill = TABLES
+        .iter()
+        .map(|table| format!("INSERT INTO {table} TABLE kept.{table};"));
+    clear.chain(fill).collect::<Vec<_>>().join(" ")
+}
+
+async fn create_database(template: &str) -> String {
     let name = format!("vestibule_test_{}", Uuid::new_v4().simple());
     let mut server = connect().await;
-    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE \"{name}\"")))
-        .execute(&mut server)
-        .await
-        .expect("a database can be created at TEST_POSTGRES_URL");
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "CREATE DATABASE \"{name}\" TEMPLATE \"{template}\""
+    )))
+    .execute(&mut server)
+    .await
+    .expect("a database can be created at TEST_POSTGRES_URL");
     let mut url = postgres_url();
     url.set_path(&name);
     url.to_string()
