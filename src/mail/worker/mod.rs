@@ -1,6 +1,8 @@
 //! From the outbox to the transport.
 
-use std::{fmt, sync::Arc, time::Duration};
+mod point;
+
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Notify, watch},
@@ -8,6 +10,7 @@ use tokio::{
     time::timeout,
 };
 
+use self::point::{Reason, judge, outdone_by};
 use super::{
     letter::Letter,
     messages::{LinkKind, Message},
@@ -137,29 +140,6 @@ enum Outcome {
     Failed,
 }
 
-/// Why a message is not worth sending any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reason {
-    NoAccount,
-    AccountDisabled,
-    AddressNotCurrent,
-    AlreadyVerified,
-    Outdone,
-}
-
-/// As an admin reads it in the list of messages.
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoAccount => "there is no such account",
-            Self::AccountDisabled => "the account is disabled",
-            Self::AddressNotCurrent => "the account has another address now",
-            Self::AlreadyVerified => "the address is verified already",
-            Self::Outdone => "a later change has made it pointless",
-        })
-    }
-}
-
 /// Why a message did not leave.
 struct Trouble {
     /// For admins.
@@ -230,6 +210,10 @@ impl Desk {
     }
 
     async fn send(&self, row: &MessageRow, now: Timestamp) -> Result<Outcome, store::Error> {
+        // To nobody, or to somebody whose account was deleted: an erased row does not even say what it was to say.
+        if row.user_id.is_none() && row.address.is_empty() {
+            return self.drop_message(row, Reason::NoAccount, now).await;
+        }
         let message = match Message::from_columns(&row.kind, &row.parameters) {
             Ok(message) => message,
             // While a new version takes an old one's place, both may run: the other one knows this message.
@@ -252,9 +236,7 @@ impl Desk {
             Ok(user) => user,
             Err(reason) => {
                 drop(tx);
-                self.finish(row, MessageState::Dropped, Some(&reason.to_string()), now)
-                    .await?;
-                return Ok(Outcome::Dropped(reason));
+                return self.drop_message(row, reason, now).await;
             }
         };
         let link = match message.link_kind() {
@@ -341,6 +323,24 @@ impl Desk {
         })
     }
 
+    /// Drops a message that has lost its point. One whose account is gone belongs to nobody, and may say nothing of whom
+    /// it belonged to: it was written while the account was being deleted, which erases all that it finds.
+    async fn drop_message(&self, row: &MessageRow, reason: Reason, now: Timestamp) -> Result<Outcome, store::Error> {
+        let mut tx = self.store.begin().await?;
+        let dropped = MessageState::Dropped;
+        if !tx
+            .finish_message(row.id, dropped, Some(&reason.to_string()), now)
+            .await?
+        {
+            warn_of_lost_claim(row);
+        }
+        if reason == Reason::NoAccount {
+            tx.erase_message(row.id).await?;
+        }
+        tx.commit().await?;
+        Ok(Outcome::Dropped(reason))
+    }
+
     async fn finish(
         &self,
         row: &MessageRow,
@@ -383,41 +383,6 @@ impl Desk {
 /// Another worker took the message while this one was still at it, or it was dropped on its way.
 fn warn_of_lost_claim(row: &MessageRow) {
     tracing::warn!(message_id = %row.id, "a message was dropped on its way, or outlasted its claim and may arrive twice");
-}
-
-/// Why `message` to `address` has lost its point, as far as its user's row tells.
-///
-/// What only tells of something that happened is sent wherever it was addressed: it must reach the owner even if
-/// whoever did it has since changed the address too.
-fn judge(message: &Message, address: &str, user: &UserRow) -> Option<Reason> {
-    let current = user.email == address;
-    let disabled = user.disabled_at.is_some();
-    match message {
-        Message::PasswordChanged(_) | Message::EmailChanged(_) | Message::SessionReused { .. } => None,
-        Message::AccountExists(_) => (!current).then_some(Reason::AddressNotCurrent),
-        _ if disabled => Some(Reason::AccountDisabled),
-        Message::VerifyNewEmail { .. } => current.then_some(Reason::AlreadyVerified),
-        _ if !current => Some(Reason::AddressNotCurrent),
-        Message::VerifyEmail(_) => user.email_verified_at.map(|_| Reason::AlreadyVerified),
-        Message::ResetPassword(_) | Message::ResetPasswordByAdmin(_) => None,
-    }
-}
-
-/// The kinds of message that take the point from `message` when they were written after it.
-///
-/// A reset ends all links that were mailed before, and a changed password all wishes for another address; a message
-/// that still waited for its mail server then would otherwise bring a new one. Whoever got into an account and asked
-/// for its mail to go elsewhere must not get that link once the owner is back.
-const fn outdone_by(message: &Message) -> &'static [&'static str] {
-    match message {
-        Message::ResetPassword(_) | Message::ResetPasswordByAdmin(_) => &["password_changed"],
-        Message::VerifyNewEmail { .. } => &["verify_new_email", "email_changed", "password_changed"],
-        Message::VerifyEmail(_)
-        | Message::AccountExists(_)
-        | Message::PasswordChanged(_)
-        | Message::EmailChanged(_)
-        | Message::SessionReused { .. } => &[],
-    }
 }
 
 #[cfg(test)]
