@@ -28,6 +28,8 @@ mod request_reset;
 mod verify_email;
 
 // Mail on its way.
+mod mail_kill;
+mod mail_secrecy;
 mod mail_server;
 
 // Administration.

@@ -151,6 +151,11 @@ impl Process {
         assert!(sent.expect("kill runs").success());
     }
 
+    /// Ends it as a loss of power does.
+    pub(crate) fn kill(self) {
+        drop(self);
+    }
+
     /// Waits for its end.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
