@@ -24,7 +24,7 @@ use crate::{
     auth::{Auth, Parts, Rules, SigningKeyError},
     clock::Clock,
     config::{Config, DatabaseUrl, Signing},
-    mail::{MailSettings, Mailbox, Transport, Waker, Worker},
+    mail::{MailSettings, Mailbox, Smtp, Transport, Waker, Worker},
     password::{HashParameters, Hasher, Policy},
     products::Products,
     store::{Location, OpenError, Store},
@@ -212,12 +212,16 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
         move || Routes::new(&site)
     });
     let services = Services::open(&config, clock).await?;
-    let mailbox = open_mailbox(&config)?;
+    let transport = open_transport(&config)?;
+    let mailbox = match &transport {
+        Some(Transport::Mailbox(mailbox)) => Some(mailbox.clone()),
+        _ => None,
+    };
     let address = SocketAddr::new(config.host, config.port);
     let listen = |source| StartError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
-    let worker = mailbox.clone().map(|mailbox| start_worker(&config, &services, mailbox));
+    let worker = transport.map(|transport| start_worker(&config, &services, transport));
     let has_mailbox = mailbox.is_some();
     let state = AppState::new(Rooms {
         auth: services.auth.clone(),
@@ -261,6 +265,12 @@ impl App {
         &self.services.auth
     }
 
+    /// Wakes the mail worker, which otherwise looks at the clock every few seconds.
+    #[must_use]
+    pub const fn mail(&self) -> &Waker {
+        &self.services.waker
+    }
+
     /// Whether mail goes to the built-in mailbox.
     #[must_use]
     pub const fn has_mailbox(&self) -> bool {
@@ -290,21 +300,26 @@ impl App {
     }
 }
 
-/// Mail goes to the built-in mailbox while the site is for this machine alone.
-fn open_mailbox(config: &Config) -> Result<Option<Mailbox>, StartError> {
+/// Mail goes to the mail server, or, while there is none and the site is for this machine alone, to the built-in mailbox.
+fn open_transport(config: &Config) -> Result<Option<Transport>, StartError> {
+    if let Some(server) = &config.smtp {
+        tracing::info!("mail goes to the mail server {}, port {}", server.host, server.port);
+        return Ok(Some(Transport::Smtp(Smtp::new(server.clone(), &config.public_url))));
+    }
     if !config.public_url.is_loopback() {
-        tracing::warn!("no mail server is set up: mail waits in the outbox");
+        tracing::warn!("no mail server is set up with SMTP_URL: mail waits in the outbox");
         return Ok(None);
     }
     let directory = config.data_dir.join("mail");
     let opened = Mailbox::open(&directory);
-    opened.map(Some).map_err(|source| StartError::Mailbox {
+    let mailbox = opened.map_err(|source| StartError::Mailbox {
         directory: directory.display().to_string(),
         source,
-    })
+    })?;
+    Ok(Some(Transport::Mailbox(mailbox)))
 }
 
-fn start_worker(config: &Config, services: &Services, mailbox: Mailbox) -> Worker {
+fn start_worker(config: &Config, services: &Services, transport: Transport) -> Worker {
     let settings = MailSettings {
         public_url: config.public_url.clone(),
         site_name: config.site_name.clone(),
@@ -313,13 +328,7 @@ fn start_worker(config: &Config, services: &Services, mailbox: Mailbox) -> Worke
         verify_life: VERIFY_LIFE,
     };
     let (store, clock) = (services.store.clone(), Arc::clone(&services.clock));
-    Worker::start(
-        store,
-        clock,
-        services.waker.clone(),
-        Transport::Mailbox(mailbox),
-        settings,
-    )
+    Worker::start(store, clock, services.waker.clone(), transport, settings)
 }
 
 /// Not `axum::serve`, which waits for ever for a header that does not come.

@@ -30,6 +30,9 @@ enum Command {
     /// Look at and rotate the keys that sign access tokens
     #[command(subcommand)]
     Keys(commands::keys::Command),
+    /// Look at the outbox, and send messages again
+    #[command(subcommand)]
+    Mail(commands::mail::Command),
     /// Print the API's OpenAPI document
     Openapi,
 }
@@ -55,6 +58,7 @@ fn run() -> anyhow::Result<()> {
             None | Some(Command::Serve) => commands::serve::run(config).await,
             Some(Command::User(command)) => commands::user::run(command, &config).await,
             Some(Command::Keys(command)) => commands::keys::run(command, &config).await,
+            Some(Command::Mail(command)) => commands::mail::run(command, &config).await,
             Some(Command::Openapi) => commands::openapi::run(&config),
         }
     })

@@ -9,7 +9,7 @@ use super::{
 use crate::password::Password;
 
 impl Auth {
-    /// Deletes the caller's account with everything that hangs on it.
+    /// Deletes the caller's account with everything that hangs on it; of its messages, what is personal in them.
     #[tracing::instrument(skip_all)]
     pub async fn delete_account(&self, identity: &Identity, password: Password, client: &Client) -> Result<(), Error> {
         let kind = EventKind::DeleteAccount;
@@ -20,7 +20,7 @@ impl Auth {
         let mut tx = self.store().begin().await?;
         tx.lock_admins().await?;
         let account = hold_proof(&mut tx, identity, &account).await?;
-        last_admin::delete(&mut tx, account.id).await?;
+        last_admin::delete(&mut tx, account.id, now).await?;
         Record::success(kind, client)
             .by_owner(identity)
             .write(&mut tx, now)

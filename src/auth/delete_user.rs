@@ -8,13 +8,13 @@ use super::{
 use crate::id::UserId;
 
 impl Auth {
-    /// Deletes an account with everything that hangs on it.
+    /// Deletes an account with everything that hangs on it; of its messages, what is personal in them.
     #[tracing::instrument(skip_all)]
     pub async fn delete_user(&self, actor: &Actor, id: UserId, client: &Client) -> Result<(), Error> {
         actor.require_admin()?;
         let now = self.now();
         let mut tx = self.store().begin().await?;
-        last_admin::delete(&mut tx, id).await?;
+        last_admin::delete(&mut tx, id, now).await?;
         Record::success(EventKind::DeleteUser, client)
             .by(actor)
             .about(id)

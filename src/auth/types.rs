@@ -258,15 +258,15 @@ impl From<EventRow> for Event {
 }
 
 /// A message in the outbox, without its words.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Message {
     /// Its id.
     pub id: MessageId,
     /// What it is about.
     pub kind: String,
-    /// Whose account it is about.
+    /// Whose account it is about; none when there is none, or none any more.
     pub user_id: Option<UserId>,
-    /// Where it goes.
+    /// Where it goes; empty when it goes nowhere, or when its account was deleted.
     pub address: String,
     /// `waiting`, `sending`, `sent`, `failed` or `dropped`.
     pub state: String,

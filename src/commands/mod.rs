@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod keys;
+pub(crate) mod mail;
 pub(crate) mod openapi;
 pub(crate) mod serve;
 pub(crate) mod user;

@@ -11,6 +11,7 @@ mod reader;
 mod sealing;
 mod secret;
 mod settings;
+mod smtp;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ pub use self::{
     origin::PublicUrl,
     secret::Secret,
     settings::{Settings, read_dot_env},
+    smtp::SmtpServer,
 };
 use self::{
     reader::{Reader, Reported},
@@ -105,6 +107,8 @@ pub struct Config {
     pub cookie_domain: Option<String>,
     /// `JWT_AUDIENCE`: the audience of access tokens; `PUBLIC_URL`, and none with HS256.
     pub jwt_audience: Option<String>,
+    /// `SMTP_URL` or `SMTP_URL_FILE`, with `SMTP_CA_FILE`: the server that sends mail; none.
+    pub smtp: Option<SmtpServer>,
     /// `MAIL_FROM`: the sender of mail; `SITE_NAME <no-reply@host of PUBLIC_URL>`.
     pub mail_from: String,
     /// `PASSWORD_MIN_LENGTH`: in characters; 8.
@@ -180,6 +184,7 @@ impl Config {
         let (refresh_idle, session_max) = session_lives(reader);
         let cookie_domain = cookie_domain(reader, public_url.as_ref());
         let jwt_audience = reader.optional("JWT_AUDIENCE", |text| Ok(text.to_owned()));
+        let smtp = smtp::read(reader);
         let mail_from = mail_from(reader, &site_name, public_url.as_ref());
         let (argon2_memory_kib, argon2_passes) = argon2(reader);
         let private_signup = reader.switch("PRIVATE_SIGNUP", false);
@@ -214,6 +219,7 @@ impl Config {
             reset_life: MINUTE * reset_minutes,
             allowed_origins,
             cookie_domain: cookie_domain?,
+            smtp: smtp?,
             mail_from: mail_from?,
             password_min_length,
             password_min_score,
@@ -247,6 +253,18 @@ fn warnings(reader: &Reader, host: IpAddr, public_url: &PublicUrl, signing: &Sig
         warnings.push(format!(
             "HOST is {host}, and PUBLIC_URL is not set: mailed links, tokens and cookies are made for {public_url}, which \
              browsers on other machines cannot reach"
+        ));
+    }
+    if reader.is_set("SMTP_CA_FILE") && !smtp::is_set(reader) {
+        warnings.push("SMTP_CA_FILE is set but not used: there is no SMTP_URL".to_owned());
+    }
+    if smtp::is_set(reader)
+        && !reader.is_set("MAIL_FROM")
+        && (public_url.is_loopback() || public_url.domain().is_none())
+    {
+        warnings.push(format!(
+            "MAIL_FROM is not set: mail is sent from no-reply@{}, an address that mail servers refuse",
+            public_url.domain().unwrap_or("localhost")
         ));
     }
     let unknown = UNKNOWN.into_iter().filter(|name| reader.is_set(name));

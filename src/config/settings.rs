@@ -68,6 +68,9 @@ pub(super) const VARIABLES: &[Variable] = &[
     variable("ALLOWED_ORIGINS", "allowed-origins", "ORIGINS", "", "Other origins whose pages may call the API and to which signing in may lead back, separated by commas"),
     variable("JWT_AUDIENCE", "jwt-audience", "NAME", "PUBLIC_URL; none with HS256", "Audience of access tokens"),
     variable("COOKIE_DOMAIN", "cookie-domain", "DOMAIN", "the host of PUBLIC_URL alone", "Domain whose hosts share the session"),
+    secret("SMTP_URL"),
+    variable("SMTP_URL_FILE", "smtp-url-file", "PATH", "", "File that holds SMTP_URL, the server that sends mail: smtps://user:password@host:465 or smtp://user:password@host:587?tls=required (the URL itself is taken from the environment only)"),
+    variable("SMTP_CA_FILE", "smtp-ca-file", "PATH", "", "PEM file with a certificate authority to trust for that server besides the public ones"),
     variable("MAIL_FROM", "mail-from", "ADDRESS", "SITE_NAME <no-reply@host of PUBLIC_URL>", "Sender of mail"),
     variable("PASSWORD_MIN_LENGTH", "password-min-length", "CHARACTERS", "8", "Shortest password, 4 to 128"),
     variable("PASSWORD_MIN_SCORE", "password-min-score", "SCORE", "3", "Least zxcvbn score of a password, 0 to 4"),
@@ -82,7 +85,7 @@ pub(super) const VARIABLES: &[Variable] = &[
 
 /// Variables that say something elsewhere and that this version does not read. Whoever sets one must not believe that it
 /// does something.
-pub(super) const UNKNOWN: [&str; 3] = ["SMTP_URL", "TRUSTED_PROXIES", "RATE_LIMITS"];
+pub(super) const UNKNOWN: [&str; 2] = ["TRUSTED_PROXIES", "RATE_LIMITS"];
 
 impl Variable {
     fn argument(&self, flag: &'static str) -> Arg {
@@ -269,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_secret_cannot_be_an_argument() {
-        for flag in ["--secret-key", "--sealing-key"] {
+        for flag in ["--secret-key", "--sealing-key", "--smtp-url"] {
             assert!(command().try_get_matches_from(["vestibule", flag, "x"]).is_err());
         }
     }

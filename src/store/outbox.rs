@@ -69,9 +69,9 @@ pub struct MessageRow {
     pub id: MessageId,
     /// What it says.
     pub kind: String,
-    /// The user it is about.
+    /// The user it is about; none when there is no such account, or no longer.
     pub user_id: Option<UserId>,
-    /// Where it goes.
+    /// Where it goes; empty when it goes nowhere, or was [erased](Tx::erase_messages_of).
     pub address: String,
     /// What it takes to write it, as JSON. Never a secret.
     pub parameters: String,
@@ -131,6 +131,13 @@ pub(super) const LIST_BY_USER: &str = select_messages!("user_id = $1 ORDER BY id
 
 pub(super) const DROP: &str = "UPDATE outbox SET state = 'dropped', last_error = $3, finished_at = $4 \
                                WHERE user_id = $1 AND kind = $2 AND finished_at IS NULL";
+
+/// What a mail server said may quote the address too, and the parameters name a network and a device. What is being sent
+/// is dropped as well: the worker that has it in hand writes nothing more into a row that is finished.
+pub(super) const ERASE_ALL: &str = "UPDATE outbox SET address = '', parameters = '{}', \
+                                    last_error = CASE WHEN finished_at IS NULL THEN $2 ELSE NULL END, \
+                                    state = CASE WHEN finished_at IS NULL THEN 'dropped' ELSE state END, \
+                                    finished_at = COALESCE(finished_at, $3) WHERE user_id = $1";
 
 /// The outer condition spares a message that is sent again while this waited for it.
 pub(super) const DELETE_FINISHED: &str = "DELETE FROM outbox WHERE finished_at < $1 AND id IN \
@@ -240,6 +247,19 @@ impl Tx {
     ) -> Result<u64, Error> {
         self.execute(sqlx::query(DROP).bind(user).bind(kind).bind(reason).bind(now))
             .await
+    }
+
+    /// Takes all that is personal out of the messages to a user, drops those that are still to be sent, even if a worker
+    /// has them in hand, and says how many there were. That they were, when, and what became of them stays.
+    pub async fn erase_messages_of(&mut self, user: UserId, reason: &str, now: Timestamp) -> Result<u64, Error> {
+        self.execute(sqlx::query(ERASE_ALL).bind(user).bind(reason).bind(now))
+            .await
+    }
+
+    /// Takes all that is personal out of a message, in whatever state it is.
+    pub async fn erase_message(&mut self, message: MessageId) -> Result<bool, Error> {
+        let erase = "UPDATE outbox SET address = '', parameters = '{}' WHERE id = $1";
+        self.changes(sqlx::query(erase).bind(message)).await
     }
 
     /// Puts a claimed message back, to be taken again at `due_at`; false when it is claimed no longer.

@@ -15,6 +15,7 @@ both_engines![
     users_are_disabled_enabled_and_deleted,
     the_last_admin_stays,
     keys_are_listed_and_rotated,
+    messages_are_listed_and_sent_again,
     mistakes_are_told_in_words,
     no_database_is_made_where_one_was_meant_to_be,
 ];
@@ -212,6 +213,57 @@ async fn keys_are_listed_and_rotated(place: Place) {
     assert!(finished.stderr.contains("do not sign"), "{finished:?}");
 }
 
+async fn messages_are_listed_and_sent_again(place: Place) {
+    let server = place.start().await;
+    for name in ["ann", "bob", "cleo"] {
+        server.sign_up(&format!("{name}@example.com")).await;
+    }
+    server.mail_is_done().await;
+    let list = async |more: &[&str]| {
+        let listed = place.vestibule(&[&["mail", "list"], more].concat()).await;
+        listed.expect_success().stdout
+    };
+    let all = list(&[]).await;
+    assert_eq!(all.lines().count(), 3, "{all}");
+    let newest = list(&["--limit", "1", "--state", "sent"]).await;
+    assert!(
+        newest.contains("verify_email  cleo@example.com  sent") && newest.lines().count() == 1,
+        "{newest}"
+    );
+    assert_eq!(list(&["--state", "failed"]).await, "");
+    let json = list(&["--json", "--limit", "2"]).await;
+    let json: Vec<Value> = json
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(json.len(), 2);
+    assert_eq!(
+        (&json[1]["address"], &json[1]["state"], &json[1]["attempts"]),
+        (&json!("bob@example.com"), &json!("sent"), &json!(1))
+    );
+
+    let id = json[1]["id"].as_str().unwrap();
+    let said = place.vestibule(&["mail", "resend", id]).await.expect_success().stdout;
+    assert_eq!(said, format!("{id} waits to be sent\n"));
+    // The clock of the test stands still in the past, where the command does not live.
+    sqlx::query("UPDATE outbox SET due_at = 0 WHERE finished_at IS NULL")
+        .execute(server.database())
+        .await
+        .unwrap();
+    server.app().mail().wake();
+    server.mails("bob@example.com", 2).await;
+    for id in ["x", "01890a5d-ac96-774b-bcce-b302099a8057"] {
+        let finished = place.vestibule(&["mail", "resend", id]).await.expect_failure();
+        assert!(finished.stderr.contains(id), "{finished:?}");
+    }
+    for arguments in [&["--state", "lost"][..], &["--limit", "0"]] {
+        place
+            .vestibule(&[&["mail", "list"], arguments].concat())
+            .await
+            .expect_failure();
+    }
+}
+
 async fn mistakes_are_told_in_words(place: Place) {
     create(&place, "ann@example.com", &["--username", "ann"]).await;
     let create = ["user", "create", "--email", "bob@example.com"];
@@ -296,6 +348,7 @@ async fn no_database_is_made_where_one_was_meant_to_be(place: Place) {
         &["user", "show", "ann"],
         &["keys", "list"],
         &["keys", "rotate"],
+        &["mail", "list"],
     ] {
         let finished = place.vestibule(arguments).await.expect_failure();
         for said in ["there is no database yet", name, "DATA_DIR", "DATABASE_URL"] {

@@ -32,6 +32,8 @@ async fn every_mistake_is_reported_at_once(place: Place) {
         ("LOG_FORMAT", "xml"),
         ("SEALING_KEY", "short-secret-x9"),
         ("DATABASE_URL", "mysql://root:hunter2@localhost/auth"),
+        ("SMTP_URL", "smtp://u:hunter2@mail.example.com"),
+        ("SMTP_CA_FILE", "/nowhere"),
     ];
     let finished = place.vestibule_with(&[], &mistakes, "").await.expect_failure();
     for (name, _) in mistakes {
@@ -206,12 +208,15 @@ async fn an_option_may_stand_after_the_command(place: Place) {
 async fn what_has_no_effect_is_warned_of(place: Place) {
     let variables = [
         ("SECRET_KEY", SECRET_KEY),
-        ("SMTP_URL", "smtps://u:hunter2@mail.example.com"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8"),
+        ("SMTP_URL", "smtps://u:hunter2@localhost:9"),
     ];
     let output = Process::start(&place, &variables).await.output();
     for said in [
         "SECRET_KEY is set but not used",
-        "SMTP_URL is not known to this version",
+        "TRUSTED_PROXIES is not known to this version",
+        "mail is sent from no-reply@localhost",
+        "mail goes to the mail server localhost, port 9",
     ] {
         assert!(output.contains(said), "no {said} in {output}");
     }

@@ -27,6 +27,11 @@ mod finish_reset;
 mod request_reset;
 mod verify_email;
 
+// Mail on its way.
+mod mail_kill;
+mod mail_secrecy;
+mod mail_server;
+
 // Administration.
 mod audit;
 mod last_admin;

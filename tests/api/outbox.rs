@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::support::{Actor, Place, both_engines};
+use crate::support::{Actor, MailServer, PASSWORD, Place, Security, Step, Trick, both_engines};
 
 both_engines![
     admins_see_what_was_mailed_but_no_link,
@@ -8,6 +8,7 @@ both_engines![
     a_message_is_sent_again_on_request,
     the_outbox_is_for_admins,
     mail_for_a_public_site_waits_in_the_outbox,
+    messages_outlive_a_deleted_account_without_saying_whose_they_were,
     the_mailbox_answers_only_a_loopback_peer_with_a_loopback_host,
 ];
 
@@ -118,6 +119,70 @@ async fn mail_for_a_public_site_waits_in_the_outbox(place: Place) {
     for path in ["/dev/mail", "/dev/mail.json"] {
         server.anonymous().get(path).await.expect_problem(404, "not_found");
     }
+}
+
+async fn messages_outlive_a_deleted_account_without_saying_whose_they_were(place: Place) {
+    const PERSONAL: &str = "SELECT COUNT(*) FROM outbox WHERE user_id IS NULL AND (address <> '' OR parameters <> '{}' \
+                            OR last_error LIKE '%@%')";
+    let mail = MailServer::start(&place, Security::Plain).await;
+    let variables = [("SMTP_URL", &*mail.url("")), ("MAIL_FROM", "no-reply@acme.example")];
+    let server = place.start_with(&variables).await;
+    let admin = server.admin("admin@example.com").await;
+    let ann = server.user("ann@example.com").await;
+    let bob = server.user("bob@example.com").await;
+    for email in ["admin@example.com", "ann@example.com", "bob@example.com"] {
+        server.message_is(email, "sent", 1).await;
+    }
+    // One that was put off, with the address in what the server said, and one that is on its way.
+    mail.play(Step::Rcpt, Trick::Say("451 <ann@example.com> is busy"));
+    mail.play(Step::Content, Trick::Hold);
+    for email in ["ann@example.com", "bob@example.com"] {
+        let body = json!({"email": email});
+        server
+            .anonymous()
+            .post("/api/auth/forgot-password")
+            .json(body)
+            .await
+            .expect(200);
+    }
+    server.message_is("ann@example.com", "waiting", 1).await;
+    mail.holds(1).await;
+    ann.delete("/api/auth/me")
+        .json(json!({"password": PASSWORD}))
+        .await
+        .expect_success();
+    let path = format!("/api/users/{}", bob.user_id);
+    admin.delete(&path).await.expect_success();
+    mail.release();
+    mail.letters("bob@example.com", 2).await;
+
+    let messages = admin.get("/api/mail").await;
+    for (message, state) in messages
+        .items()
+        .iter()
+        .zip(["dropped", "dropped", "sent", "sent", "sent"])
+    {
+        assert_eq!(message["state"], state, "{message}");
+        if state == "dropped" {
+            assert_eq!(message["last_error"], "the account was deleted", "{message}");
+        }
+    }
+    assert_eq!(messages.items().len(), 5);
+    for name in ["ann@", "bob@", ann.user_id.as_str(), bob.user_id.as_str()] {
+        assert!(!messages.text().contains(name), "{}", messages.text());
+    }
+    assert_eq!(server.count(PERSONAL).await, 0);
+    // Sent again, they go nowhere.
+    let id = messages.items()[0]["id"].as_str().unwrap().to_owned();
+    admin.post(&format!("/api/mail/{id}/resend")).await.expect_success();
+    for _ in 0..1000 {
+        if admin.get("/api/mail?state=waiting").await.items().is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let again = &admin.get("/api/mail?limit=1").await.items()[0];
+    assert_eq!(again["last_error"], "there is no such account");
 }
 
 async fn the_mailbox_answers_only_a_loopback_peer_with_a_loopback_host(place: Place) {

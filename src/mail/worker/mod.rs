@@ -1,17 +1,21 @@
 //! From the outbox to the transport.
 
-use std::{fmt, sync::Arc, time::Duration};
+mod point;
+
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Notify, watch},
     task::JoinHandle,
+    time::timeout,
 };
 
+use self::point::{Reason, judge, outdone_by};
 use super::{
     letter::Letter,
     messages::{LinkKind, Message},
     templates::{self, Link, Site},
-    transport::Transport,
+    transport::{Transport, TransportError},
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -20,12 +24,16 @@ use crate::{
     token::LinkToken,
 };
 
+/// How long the letter in hand may take once the worker is to stop. A supervisor does not wait for a mail server that
+/// hangs; the message comes back when its lease ends.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How often the outbox is looked at unasked: for what is due again, and for what another process has written.
 const POLL: Duration = Duration::from_secs(5);
 
 /// How long a claimed message is left to its worker. One that died in the middle gives its message back after this, so
-/// it must be longer than the slowest delivery: a message claimed a second time while the first is still under way
-/// would arrive twice.
+/// it must be longer than the slowest delivery, which the limits of all steps of one over SMTP bound to four and a half
+/// minutes: a message claimed a second time while the first is still under way would arrive twice.
 const LEASE: Duration = Duration::from_mins(5);
 
 /// How long after each failed delivery the next is tried: soon at first, since most faults pass in seconds, and for a
@@ -100,11 +108,17 @@ impl Worker {
         }
     }
 
-    /// Returns when the message in hand, if there is one, is done. What is still in the outbox stays there.
-    pub async fn stop(self) {
+    /// Returns when the message in hand, if there is one, is done, or has taken too long. What is still in the outbox
+    /// stays there.
+    pub async fn stop(mut self) {
         drop(self.stop);
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "the mail worker ended badly");
+        match timeout(STOP_PATIENCE, &mut self.task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the mail worker ended badly"),
+            Err(_) => {
+                self.task.abort();
+                tracing::warn!("a delivery did not finish in time and was cut off");
+            }
         }
     }
 }
@@ -126,26 +140,29 @@ enum Outcome {
     Failed,
 }
 
-/// Why a message is not worth sending any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reason {
-    NoAccount,
-    AccountDisabled,
-    AddressNotCurrent,
-    AlreadyVerified,
-    Outdone,
+/// Why a message did not leave.
+struct Trouble {
+    /// For admins.
+    told: String,
+    /// For the log, which holds no address.
+    logged: String,
 }
 
-/// As an admin reads it in the list of messages.
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoAccount => "there is no such account",
-            Self::AccountDisabled => "the account is disabled",
-            Self::AddressNotCurrent => "the account has another address now",
-            Self::AlreadyVerified => "the address is verified already",
-            Self::Outdone => "a later change has made it pointless",
-        })
+impl Trouble {
+    fn plain(text: String) -> Self {
+        Self {
+            told: text.clone(),
+            logged: text,
+        }
+    }
+}
+
+impl From<&TransportError> for Trouble {
+    fn from(error: &TransportError) -> Self {
+        Self {
+            told: error.to_string(),
+            logged: error.in_short(),
+        }
     }
 }
 
@@ -154,8 +171,12 @@ impl Desk {
         loop {
             // The channel is closed when the worker is to stop.
             while stopped.has_changed().is_ok() && self.found_one().await {}
+            self.transport.rest(stopped.has_changed().is_err()).await;
             tokio::select! {
-                _ = stopped.changed() => return,
+                _ = stopped.changed() => {
+                    self.transport.rest(true).await;
+                    return;
+                }
                 () = waker.0.notified() => {}
                 () = tokio::time::sleep(POLL) => {}
             }
@@ -189,13 +210,16 @@ impl Desk {
     }
 
     async fn send(&self, row: &MessageRow, now: Timestamp) -> Result<Outcome, store::Error> {
+        // To nobody, or to somebody whose account was deleted: an erased row does not even say what it was to say.
+        if row.user_id.is_none() && row.address.is_empty() {
+            return self.drop_message(row, Reason::NoAccount, now).await;
+        }
         let message = match Message::from_columns(&row.kind, &row.parameters) {
             Ok(message) => message,
             // While a new version takes an old one's place, both may run: the other one knows this message.
             Err(error) => {
-                return self
-                    .postpone(row, &format!("the message cannot be read: {error}"), now)
-                    .await;
+                let trouble = Trouble::plain(format!("the message cannot be read: {error}"));
+                return self.postpone(row, &trouble, now).await;
             }
         };
         let mut tx = self.store.begin().await?;
@@ -212,9 +236,7 @@ impl Desk {
             Ok(user) => user,
             Err(reason) => {
                 drop(tx);
-                self.finish(row, MessageState::Dropped, Some(&reason.to_string()), now)
-                    .await?;
-                return Ok(Outcome::Dropped(reason));
+                return self.drop_message(row, reason, now).await;
             }
         };
         let link = match message.link_kind() {
@@ -229,14 +251,15 @@ impl Desk {
         let rendered = templates::render(&message, &site, link.as_ref());
         let letter = match Letter::new(row.id, &self.settings.mail_from, &row.address, rendered, now) {
             Ok(letter) => letter,
-            Err(error) => return self.fail(row, &error.to_string(), now).await,
+            Err(error) => return self.fail(row, &Trouble::plain(error.to_string()), now).await,
         };
         match self.transport.deliver(&letter).await {
             Ok(()) => {
                 self.finish(row, MessageState::Sent, None, self.clock.now()).await?;
                 Ok(Outcome::Sent)
             }
-            Err(error) => self.postpone(row, &error.to_string(), self.clock.now()).await,
+            Err(error) if error.is_final() => self.fail(row, &Trouble::from(&error), self.clock.now()).await,
+            Err(error) => self.postpone(row, &Trouble::from(&error), self.clock.now()).await,
         }
     }
 
@@ -300,6 +323,24 @@ impl Desk {
         })
     }
 
+    /// Drops a message that has lost its point. One whose account is gone belongs to nobody, and may say nothing of whom
+    /// it belonged to: it was written while the account was being deleted, which erases all that it finds.
+    async fn drop_message(&self, row: &MessageRow, reason: Reason, now: Timestamp) -> Result<Outcome, store::Error> {
+        let mut tx = self.store.begin().await?;
+        let dropped = MessageState::Dropped;
+        if !tx
+            .finish_message(row.id, dropped, Some(&reason.to_string()), now)
+            .await?
+        {
+            warn_of_lost_claim(row);
+        }
+        if reason == Reason::NoAccount {
+            tx.erase_message(row.id).await?;
+        }
+        tx.commit().await?;
+        Ok(Outcome::Dropped(reason))
+    }
+
     async fn finish(
         &self,
         row: &MessageRow,
@@ -315,22 +356,23 @@ impl Desk {
     }
 
     /// Gives up: the next time would end no better.
-    async fn fail(&self, row: &MessageRow, error: &str, now: Timestamp) -> Result<Outcome, store::Error> {
-        tracing::warn!(message_id = %row.id, kind = row.kind, error, "a message is given up");
-        self.finish(row, MessageState::Failed, Some(error), now).await?;
+    async fn fail(&self, row: &MessageRow, trouble: &Trouble, now: Timestamp) -> Result<Outcome, store::Error> {
+        tracing::warn!(message_id = %row.id, kind = row.kind, error = trouble.logged, "a message is given up");
+        self.finish(row, MessageState::Failed, Some(&trouble.told), now).await?;
         Ok(Outcome::Failed)
     }
 
     /// Tries again later, or gives up after the last time.
-    async fn postpone(&self, row: &MessageRow, error: &str, now: Timestamp) -> Result<Outcome, store::Error> {
+    async fn postpone(&self, row: &MessageRow, trouble: &Trouble, now: Timestamp) -> Result<Outcome, store::Error> {
         // The attempt that has just failed is counted in.
         let earlier = usize::try_from(row.attempts.saturating_sub(1)).unwrap_or(0);
         let Some(delay) = DELAYS.get(earlier) else {
-            return self.fail(row, error, now).await;
+            return self.fail(row, trouble, now).await;
         };
-        tracing::warn!(message_id = %row.id, kind = row.kind, error, "a message has to wait for another try");
+        tracing::warn!(message_id = %row.id, kind = row.kind, error = trouble.logged, "a message has to wait for another try");
         let mut tx = self.store.begin().await?;
-        if !tx.postpone_message(row.id, now.plus(*delay), Some(error)).await? {
+        let due_at = now.plus(*delay);
+        if !tx.postpone_message(row.id, due_at, Some(&trouble.told)).await? {
             warn_of_lost_claim(row);
         }
         tx.commit().await?;
@@ -338,44 +380,9 @@ impl Desk {
     }
 }
 
-/// Another worker took the message while this one was still at it.
+/// Another worker took the message while this one was still at it, or it was dropped on its way.
 fn warn_of_lost_claim(row: &MessageRow) {
-    tracing::warn!(message_id = %row.id, "mail took longer than its claim, and may arrive twice");
-}
-
-/// Why `message` to `address` has lost its point, as far as its user's row tells.
-///
-/// What only tells of something that happened is sent wherever it was addressed: it must reach the owner even if
-/// whoever did it has since changed the address too.
-fn judge(message: &Message, address: &str, user: &UserRow) -> Option<Reason> {
-    let current = user.email == address;
-    let disabled = user.disabled_at.is_some();
-    match message {
-        Message::PasswordChanged(_) | Message::EmailChanged(_) | Message::SessionReused { .. } => None,
-        Message::AccountExists(_) => (!current).then_some(Reason::AddressNotCurrent),
-        _ if disabled => Some(Reason::AccountDisabled),
-        Message::VerifyNewEmail { .. } => current.then_some(Reason::AlreadyVerified),
-        _ if !current => Some(Reason::AddressNotCurrent),
-        Message::VerifyEmail(_) => user.email_verified_at.map(|_| Reason::AlreadyVerified),
-        Message::ResetPassword(_) | Message::ResetPasswordByAdmin(_) => None,
-    }
-}
-
-/// The kinds of message that take the point from `message` when they were written after it.
-///
-/// A reset ends all links that were mailed before, and a changed password all wishes for another address; a message
-/// that still waited for its mail server then would otherwise bring a new one. Whoever got into an account and asked
-/// for its mail to go elsewhere must not get that link once the owner is back.
-const fn outdone_by(message: &Message) -> &'static [&'static str] {
-    match message {
-        Message::ResetPassword(_) | Message::ResetPasswordByAdmin(_) => &["password_changed"],
-        Message::VerifyNewEmail { .. } => &["verify_new_email", "email_changed", "password_changed"],
-        Message::VerifyEmail(_)
-        | Message::AccountExists(_)
-        | Message::PasswordChanged(_)
-        | Message::EmailChanged(_)
-        | Message::SessionReused { .. } => &[],
-    }
+    tracing::warn!(message_id = %row.id, "a message was dropped on its way, or outlasted its claim and may arrive twice");
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ impl Office {
     }
 }
 
-fn user_row(now: Timestamp) -> UserRow {
+pub(super) fn user_row(now: Timestamp) -> UserRow {
     UserRow {
         id: UserId::new(now),
         email: String::from("Ada@example.com"),
@@ -250,6 +250,49 @@ async fn a_message_that_nobody_is_to_get_is_dropped() {
 }
 
 #[tokio::test]
+async fn a_message_whose_account_is_gone_is_dropped_with_that_reason_and_says_no_more_whose_it_was() {
+    let office = Office::open().await;
+    let sent = office.write_reset().await;
+    assert_eq!(office.next().await, Some(Outcome::Sent));
+    let erased = office.write_reset().await;
+    let mut tx = office.desk.store.begin().await.unwrap();
+    tx.erase_messages_of(office.user.id, "the account was deleted", office.clock.now())
+        .await
+        .unwrap();
+    // Written while the account was being deleted.
+    let missed = message_row(
+        &Message::ResetPassword(office.told()),
+        Some(office.user.id),
+        &office.user.email,
+        office.clock.now(),
+    );
+    tx.insert_message(&missed).await.unwrap();
+    tx.delete_user(office.user.id).await.unwrap();
+    tx.commit().await.unwrap();
+
+    assert_eq!(office.next().await, Some(Outcome::Dropped(Reason::NoAccount)));
+    assert_eq!(office.next().await, None);
+    for (id, state, reason) in [
+        (sent, MessageState::Sent, None),
+        (erased, MessageState::Dropped, Some("the account was deleted")),
+        (missed.id, MessageState::Dropped, Some("there is no such account")),
+    ] {
+        let message = office.message(id).await;
+        assert_eq!((message.state, message.last_error.as_deref()), (state, reason));
+        assert_eq!(
+            (message.user_id, message.address.as_str(), message.parameters.as_str()),
+            (None, "", "{}")
+        );
+    }
+    // An admin who sends one again is told the same.
+    let mut tx = office.desk.store.begin().await.unwrap();
+    assert!(tx.requeue_message(erased, office.clock.now()).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(office.next().await, Some(Outcome::Dropped(Reason::NoAccount)));
+    assert_eq!(office.mailbox.list().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_reset_that_waited_past_the_change_of_the_password_is_dropped() {
     let office = Office::open().await;
     office.write_reset().await;
@@ -294,92 +337,6 @@ async fn only_the_last_wish_for_a_new_address_is_granted() {
         office.consume(&token, LinkKind::VerifyNewEmail).await.unwrap().email,
         "new@example.com"
     );
-}
-
-#[test]
-fn what_has_lost_its_point_is_told_from_the_users_row() {
-    let now = Timestamp::from_unix_seconds(1_700_000_000);
-    let told = || Circumstances::by_admin(now);
-    let wish = || Message::VerifyNewEmail {
-        asked: told(),
-        taken: false,
-    };
-    let fresh = user_row(now);
-    let verified = UserRow {
-        email_verified_at: Some(now),
-        ..fresh.clone()
-    };
-    let disabled = UserRow {
-        disabled_at: Some(now),
-        ..verified.clone()
-    };
-    let own = fresh.email.as_str();
-    let other = "other@example.com";
-    let cases = [
-        (Message::VerifyEmail(told()), own, &fresh, None),
-        (
-            Message::VerifyEmail(told()),
-            own,
-            &verified,
-            Some(Reason::AlreadyVerified),
-        ),
-        (
-            Message::VerifyEmail(told()),
-            other,
-            &fresh,
-            Some(Reason::AddressNotCurrent),
-        ),
-        (
-            Message::VerifyEmail(told()),
-            own,
-            &disabled,
-            Some(Reason::AccountDisabled),
-        ),
-        (wish(), other, &verified, None),
-        (wish(), own, &verified, Some(Reason::AlreadyVerified)),
-        (wish(), other, &disabled, Some(Reason::AccountDisabled)),
-        (Message::ResetPassword(told()), own, &fresh, None),
-        (
-            Message::ResetPassword(told()),
-            other,
-            &fresh,
-            Some(Reason::AddressNotCurrent),
-        ),
-        (
-            Message::ResetPassword(told()),
-            own,
-            &disabled,
-            Some(Reason::AccountDisabled),
-        ),
-        (Message::ResetPasswordByAdmin(told()), own, &verified, None),
-        (
-            Message::ResetPasswordByAdmin(told()),
-            own,
-            &disabled,
-            Some(Reason::AccountDisabled),
-        ),
-        (Message::AccountExists(told()), own, &disabled, None),
-        (
-            Message::AccountExists(told()),
-            other,
-            &fresh,
-            Some(Reason::AddressNotCurrent),
-        ),
-        (Message::PasswordChanged(told()), other, &disabled, None),
-        (Message::EmailChanged(told()), other, &verified, None),
-        (
-            Message::SessionReused {
-                session: told(),
-                reuse: told(),
-            },
-            other,
-            &verified,
-            None,
-        ),
-    ];
-    for (message, address, user, expected) in cases {
-        assert_eq!(judge(&message, address, user), expected, "{message:?} to {address}");
-    }
 }
 
 #[tokio::test]
@@ -447,7 +404,8 @@ async fn an_address_that_cannot_be_written_to_fails_at_once() {
 #[tokio::test]
 async fn a_message_that_only_a_newer_version_knows_waits_for_it() {
     let office = Office::open().await;
-    let mut row = message_row(&Message::ResetPassword(office.told()), None, "", office.clock.now());
+    let told = Message::ResetPassword(office.told());
+    let mut row = message_row(&told, None, "guest@example.com", office.clock.now());
     row.kind = String::from("greeting");
     let mut tx = office.desk.store.begin().await.unwrap();
     tx.insert_message(&row).await.unwrap();

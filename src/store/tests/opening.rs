@@ -34,6 +34,48 @@ async fn processes_that_start_at_once_migrate_once() {
     }
 }
 
+#[tokio::test]
+async fn the_outbox_of_an_older_version_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut locations = vec![Location::Sqlite(directory.path().join("vestibule.db"))];
+    locations.extend(schema().await.map(Location::Postgres));
+    for location in locations {
+        let mut connection = match &location {
+            Location::Sqlite(path) => raw(&format!("sqlite:{}?mode=rwc", path.display())).await,
+            Location::Postgres(url) => raw(url).await,
+        };
+        let before = sqlx::migrate!().iter().filter(|migration| migration.version < 3);
+        let mut migrator = sqlx::migrate::Migrator::with_migrations(before.cloned().collect());
+        migrator.dangerous_set_table_name("vestibule_migrations");
+        migrator.run_direct(None, &mut connection, false).await.unwrap();
+        let (ada, row) = (UserId::new(NOW), message(None));
+        let rows = format!(
+            "INSERT INTO users (id, email, email_key, password_hash, created_at, updated_at) \
+             VALUES ('{ada}', 'ada@example.com', 'ada@example.com', 'hash', 0, 0); \
+             INSERT INTO outbox (id, kind, user_id, address, parameters, state, due_at, attempts, created_at) \
+             VALUES ('{}', 'verify', '{ada}', 'ada@example.com', '{{}}', 'waiting', {now}, 0, {now})",
+            row.id,
+            now = NOW.unix_seconds(),
+        );
+        sqlx::raw_sql(AssertSqlSafe(rows))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+
+        let store = Store::open(&location).await.unwrap();
+        let kept = MessageRow {
+            user_id: Some(ada),
+            ..row
+        };
+        assert_eq!(store.find_message(kept.id).await.unwrap(), Some(kept.clone()));
+        let mut tx = store.begin().await.unwrap();
+        assert!(tx.delete_user(ada).await.unwrap());
+        tx.commit().await.unwrap();
+        assert_eq!(store.find_message(kept.id).await.unwrap().unwrap().user_id, None);
+    }
+}
+
 /// Makes the `users` table of another application, with a row in it.
 async fn foreign(location: &Location) -> AnyConnection {
     let mut connection = match location {

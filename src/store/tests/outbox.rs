@@ -152,3 +152,56 @@ async fn only_messages_that_have_long_been_finished_are_deleted_and_the_oldest_f
         assert_eq!(left, [waiting.id, ids[0]]);
     }
 }
+
+#[tokio::test]
+async fn messages_outlive_their_user_without_saying_who_that_was() {
+    for Fixture { store, .. } in fixtures().await {
+        let (ada, bob) = (
+            add_user(&store, "ada@example.com").await,
+            add_user(&store, "bob@example.com").await,
+        );
+        let failed = MessageRow {
+            state: MessageState::Failed,
+            last_error: Some("550 <ada@example.com>".to_owned()),
+            finished_at: Some(after(1)),
+            ..message(Some(ada.id))
+        };
+        let waiting = MessageRow {
+            last_error: Some("451 <ada@example.com>".to_owned()),
+            ..message(Some(ada.id))
+        };
+        let sending = message(Some(ada.id));
+        let another = message(Some(bob.id));
+        let mut tx = store.begin().await.unwrap();
+        for row in [&failed, &sending] {
+            tx.insert_message(row).await.unwrap();
+        }
+        tx.claim_message(NOW, after(60)).await.unwrap().unwrap();
+        for row in [&waiting, &another] {
+            tx.insert_message(row).await.unwrap();
+        }
+        assert_eq!(tx.erase_messages_of(ada.id, "gone", after(5)).await.unwrap(), 3);
+        assert!(tx.delete_user(ada.id).await.unwrap());
+        // The worker that has it in hand comes too late.
+        assert!(!tx.postpone_message(sending.id, after(9), Some("451")).await.unwrap());
+        assert!(
+            !tx.finish_message(sending.id, MessageState::Sent, None, after(9))
+                .await
+                .unwrap()
+        );
+        tx.commit().await.unwrap();
+
+        for (id, state, error, at) in [
+            (failed.id, MessageState::Failed, None, 1),
+            (waiting.id, MessageState::Dropped, Some("gone"), 5),
+            (sending.id, MessageState::Dropped, Some("gone"), 5),
+        ] {
+            let row = store.find_message(id).await.unwrap().unwrap();
+            assert_eq!((row.user_id, row.address.as_str()), (None, ""));
+            assert_eq!(row.parameters, "{}");
+            assert_eq!((row.state, row.last_error.as_deref()), (state, error));
+            assert_eq!((row.created_at, row.finished_at), (NOW, Some(after(at))));
+        }
+        assert_eq!(store.find_message(another.id).await.unwrap(), Some(another));
+    }
+}

@@ -3,7 +3,7 @@ use crate::store::{audit, links, outbox, products, sessions, users};
 use super::*;
 
 /// What runs on each request, page or tick, with the types of its arguments.
-const HOT: [(&str, &str); 25] = [
+const HOT: [(&str, &str); 26] = [
     (users::FIND_BY_ID, "text"),
     (users::FIND_BY_EMAIL, "text"),
     (users::FIND_BY_USERNAME, "text"),
@@ -23,6 +23,7 @@ const HOT: [(&str, &str); 25] = [
     (outbox::LIST, "text, bigint"),
     (outbox::LIST_BY_STATE, "text, bigint, text"),
     (outbox::LIST_BY_USER, "text, bigint"),
+    (outbox::ERASE_ALL, "text, text, bigint"),
     (outbox::DELETE_FINISHED, "bigint, bigint"),
     (audit::LIST, "text, bigint"),
     (audit::LIST_BY_USER, "text, bigint, text"),

@@ -13,6 +13,7 @@ mod relay;
 mod reply;
 mod request;
 mod server;
+mod smtp;
 
 pub(crate) use actors::{Actor, Admin, Anonymous, ApiClient, Browser};
 pub(crate) use jwt::{forge, hmac_sha256, hmac_sha384, jwt_claims, jwt_header};
@@ -22,7 +23,8 @@ pub(crate) use process::Process;
 pub(crate) use raw::{send_bytes, send_unfinished};
 pub(crate) use relay::Relay;
 pub(crate) use reply::{Reply, SetCookie};
-pub(crate) use server::{Server, settings};
+pub(crate) use server::{SMTP_STEP_SECONDS, Server, settings};
+pub(crate) use smtp::{MailServer, Security, Step, Trick};
 
 /// Everybody's password here: long, and not guessable.
 pub(crate) const PASSWORD: &str = "plum-Tractor-94-orbit";

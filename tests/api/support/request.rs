@@ -59,6 +59,14 @@ impl Request {
     }
 }
 
+impl Request {
+    /// The status of the answer, if there was one.
+    pub(crate) async fn status(self) -> Option<u16> {
+        let response = self.builder.send().await.ok()?;
+        Some(response.status().as_u16())
+    }
+}
+
 impl IntoFuture for Request {
     type Output = Reply;
     type IntoFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;

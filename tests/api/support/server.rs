@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use serde_json::{Value, json};
-use sqlx::{AnyPool, any::AnyPoolOptions};
+use sqlx::{AnyPool, Row, any::AnyPoolOptions};
 use vestibule::{
     app::{self, App},
     config::Config,
@@ -13,6 +13,9 @@ use super::{
     Actor, Admin, Anonymous, ApiClient, Browser, PASSWORD, PUBLIC_URL, Place,
     mail::{self, Mail},
 };
+
+/// Beside the variables that operators have: how long each step of a delivery may take.
+pub(crate) const SMTP_STEP_SECONDS: &str = "(SMTP step seconds)";
 
 pub(crate) struct Server {
     pub(crate) place: Place,
@@ -62,6 +65,11 @@ impl Place {
         let mut config = Config::from_variables(usual.chain(variables.iter().copied()))?;
         // What an operator may not choose, for good reasons, and a test must: any free port.
         config.port = 0;
+        if let Some(smtp) = &mut config.smtp {
+            let limit = variables.iter().find(|(name, _)| *name == SMTP_STEP_SECONDS);
+            let seconds = limit.map_or(20, |(_, seconds)| seconds.parse().expect("a number"));
+            smtp.step_limit = Duration::from_secs(seconds);
+        }
         // Hashing at a production's price would be most of the time that the tests take.
         if !variables.iter().any(|(name, _)| name.starts_with("ARGON2")) {
             (config.argon2_memory_kib, config.argon2_passes) = (8, 1);
@@ -232,6 +240,30 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("mail is still waiting");
+    }
+
+    /// Lets time pass, and the mail worker see it.
+    pub(crate) fn advance_mail(&self, seconds: u64) {
+        self.advance(seconds);
+        self.app.mail().wake();
+    }
+
+    /// Waits until what was last written to `email` is in this state, after so many tries, and gives what went wrong.
+    pub(crate) async fn message_is(&self, email: &str, state: &str, attempts: i64) -> String {
+        const LAST: &str = "SELECT state, attempts, COALESCE(last_error, '') AS last_error FROM outbox \
+                            WHERE address = $1 ORDER BY id DESC LIMIT 1";
+        let mut last = None;
+        for _ in 0..2000 {
+            let row = sqlx::query(LAST).bind(email).fetch_one(&self.database).await;
+            let row = row.expect("a message");
+            let (is, tries, error): (String, i64, String) = (row.get(0), row.get(1), row.get(2));
+            if is == state && tries == attempts {
+                return error;
+            }
+            last = Some((is, tries, error));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the message to {email} is not {state} after {attempts} tries but {last:?}");
     }
 
     /// Waits for `count` mails to `email` and gives them, newest first.
