@@ -95,7 +95,7 @@ async fn a_refusal_is_a_page_or_a_problem_as_it_is_asked_for(place: Place) {
         &format!("/admin/users/{UNKNOWN}"),
     ] {
         let page = refused_alike(&ann, &Method::GET, path, 403).await;
-        page.says("You may not see this page");
+        page.says("This is not for you");
     }
     for (method, path) in [
         (Method::POST, "/profile"),

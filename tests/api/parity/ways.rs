@@ -274,7 +274,7 @@ fn words_of(code: &str) -> &'static str {
         "link_invalid" => "This link is not valid any more.",
         "sign_up_closed" => "Nobody can make an account here at the moment.",
         "last_admin" => "This is the last active admin: somebody has to administer the site.",
-        "forbidden" => "Your account does not have the role that this page asks for.",
+        "forbidden" => "Your account does not have the role that this takes, or it belongs to somebody else.",
         "not_found" => "There is nothing at this address, or nothing any more.",
         _ => panic!("no page has words for {code}"),
     }
