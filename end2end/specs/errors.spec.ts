@@ -25,7 +25,7 @@ test('an admin page is nothing for others', async ({ visitor, user, admin, watch
   for (const path of paths) {
     const answer = await visitor.visit(path);
     expect(answer.status(), path).toBe(403);
-    await visitor.sees('You may not see this page');
+    await visitor.sees('This is not for you');
     expect(await visitor.page.content()).not.toContain(admin.email);
   }
   await expect(visitor.page.getByRole('link', { name: 'Users' })).toHaveCount(0);
@@ -50,7 +50,7 @@ test('who lost the role is refused with the next form', async ({ visitor, server
   await visitor.visit(`/admin/users/${ann.id}`);
   await server.command(['user', 'revoke', deputy.email]);
   await visitor.button('Disable account').click();
-  await visitor.sees('You may not see this page');
+  await visitor.sees('This is not for you');
   expect(await server.accessToken(ann)).not.toBe('');
 });
 
