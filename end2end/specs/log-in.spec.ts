@@ -75,7 +75,8 @@ test('empty fields are told of', async ({ visitor }) => {
   const required = 'This field is required';
   await visitor.visit('/login');
   await visitor.submit('Sign in');
-  await visitor.isRefused({ title: TITLE, fields: { 'Username or email address': required, Password: required } });
+  const either = 'A username or an email address is required';
+  await visitor.isRefused({ title: TITLE, fields: { 'Username or email address': either, Password: required } });
   await visitor.fill({ 'Username or email address': 'ann' });
   await visitor.submit('Sign in');
   await visitor.isRefused({
