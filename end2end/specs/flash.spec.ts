@@ -31,7 +31,7 @@ test('a failure leaves nothing in the address, the history or the jar, and is to
   await expect(visitor.field('Username or email address')).toHaveValue('');
 });
 
-test('a flash that is kept and sent again says nothing', async ({ visitor, another, server }) => {
+test('a flash says nothing on another page, nor when it was changed', async ({ visitor, another, server }) => {
   const ann = await server.signUp();
   await visitor.visit('/login');
   await visitor.fill({ 'Username or email address': ann.email, Password: 'not my password' });

@@ -74,7 +74,13 @@ async fn home(identity: visit::Identified) -> Redirect {
     Redirect::to(if is_signed_in { AFTER_LOG_IN } else { "/login" })
 }
 
-/// Where password managers send people (W3C "A Well-Known URL for Changing Passwords").
-async fn change_password() -> Redirect {
-    Redirect::to("/profile#password")
+/// Where password managers send people (W3C "A Well-Known URL for Changing Passwords"). By way of the log-in page the
+/// fragment has to travel in `next`: a redirect to a page that redirects loses it.
+async fn change_password(identity: visit::Identified) -> Redirect {
+    const PASSWORD: &str = "/profile#password";
+    if identity.0.is_some() {
+        Redirect::to(PASSWORD)
+    } else {
+        Redirect::to(&login_path(Some(PASSWORD)))
+    }
 }

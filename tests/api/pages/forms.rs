@@ -309,8 +309,10 @@ async fn without_products_there_are_none(place: Place) {
 async fn well_known_paths_lead_to_their_pages(place: Place) {
     let server = place.start().await;
     let reply = server.browser().open("/.well-known/change-password").await;
-    assert_eq!(reply.expect_see_other(), "/profile#password");
+    assert_eq!(reply.expect_see_other(), "/login?next=%2Fprofile%23password");
     let ann = server.user_with_browser("ann@example.com").await;
+    let reply = ann.open("/.well-known/change-password").await;
+    assert_eq!(reply.expect_see_other(), "/profile#password");
     let page = ann.open("/profile").await.expect_page(200).text();
     assert!(page.contains("id=\"password\""), "{page}");
 }
