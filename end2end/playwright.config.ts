@@ -3,7 +3,7 @@ import { defineConfig } from '@playwright/test';
 import { ARGUMENTS, systemChromium } from './support/chromium.js';
 
 /** What the script does, what needs one to be looked at (axe), and what is the same bytes with and without. */
-const NO_MATTER_OF_SCRIPT = ['script', 'appearance', 'document', 'json', 'next-targets'].map((name) => `${name}.spec.ts`);
+const NO_MATTER_OF_SCRIPT = ['script', 'back-button-asks', 'appearance', 'document', 'json', 'next-targets'].map((name) => `${name}.spec.ts`);
 
 export default defineConfig({
   testDir: 'specs',

@@ -24,16 +24,3 @@ test('the back button shows nothing private after signing out', async ({ visitor
     expect(await page.content()).not.toContain(user.name);
   }
 });
-
-test('nor does it when the session was ended from elsewhere', async ({ visitor, user, server, javaScriptEnabled }) => {
-  // Without it the browser asks nobody. At a sign-out on this very device, it sees its cookies change.
-  test.skip(!javaScriptEnabled, 'only the script can notice');
-  const { page } = visitor;
-  await visitor.visit('/profile');
-  await expect(page.getByText(user.email)).toBeVisible();
-  await visitor.visit('/dev/mail');
-  await server.disable(user);
-  await page.goBack();
-  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Sign in');
-  expect(await page.content()).not.toContain(user.email);
-});
