@@ -8,7 +8,7 @@ use super::Error;
 use crate::{
     clock::Timestamp,
     id::{EventId, MessageId, SessionId, UserId},
-    store::{EventRow, ListedEventRow, MessageRow, SessionRow, UserRow},
+    store::{EventRow, ListedEventRow, MessageRow, SessionRow, SessionUserRow, UserRow},
     token::{IssuedAccess, RefreshToken},
 };
 
@@ -54,6 +54,23 @@ impl User {
 
 impl From<UserRow> for User {
     fn from(row: UserRow) -> Self {
+        Self {
+            id: row.id,
+            email: row.email,
+            username: row.username,
+            name: row.name,
+            roles: row.roles,
+            email_verified: row.email_verified_at.is_some(),
+            is_active: row.disabled_at.is_none(),
+            external_id: row.external_id,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+impl From<SessionUserRow> for User {
+    fn from(row: SessionUserRow) -> Self {
         Self {
             id: row.id,
             email: row.email,

@@ -40,7 +40,7 @@ pub use self::{
     links::LinkTokenRow,
     outbox::{MessageFilter, MessageRow, MessageState},
     products::{ProductFilter, ProductRow},
-    sessions::{PresentedRefreshToken, RefreshTokenRow, SessionRow},
+    sessions::{PresentedRefreshToken, RefreshTokenRow, SessionRow, SessionUserRow},
     tx::Tx,
     users::{UserFilter, UserRow},
 };

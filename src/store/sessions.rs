@@ -5,7 +5,10 @@ use std::fmt;
 use sqlx::{FromRow, Row, any::AnyRow};
 use uuid::Uuid;
 
-use super::{Error, Store, Tx, UserRow, users::user_columns};
+use super::{
+    Error, Store, Tx, UserRow,
+    users::{fold_roles, user_columns},
+};
 use crate::{
     clock::Timestamp,
     id::{SessionId, UserId},
@@ -90,6 +93,62 @@ pub struct PresentedRefreshToken {
     pub user: UserRow,
 }
 
+/// The user of a live session, as every signed-in request reads it: without the password's hash, which has no business
+/// there, and without what only other operations ask.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionUserRow {
+    /// Its id.
+    pub id: UserId,
+    /// The address as typed.
+    pub email: String,
+    /// The username as typed.
+    pub username: Option<String>,
+    /// What the user is called.
+    pub name: Option<String>,
+    /// The roles, in alphabetical order.
+    pub roles: Vec<String>,
+    /// When the address was confirmed, or `None`.
+    pub email_verified_at: Option<Timestamp>,
+    /// When the user was disabled, or `None`.
+    pub disabled_at: Option<Timestamp>,
+    /// Its id in the application that it was imported from.
+    pub external_id: Option<String>,
+    /// When it signed up.
+    pub created_at: Timestamp,
+    /// When anything of it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Without what would put a person into a log.
+impl fmt::Debug for SessionUserRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionUserRow")
+            .field("id", &self.id)
+            .field("roles", &self.roles)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SessionUserRow {
+    /// The user from the rows of [`FIND_USER_OF_LIVE`], of which there is one for each role. Columns are known by their
+    /// place: names would be looked up for each row.
+    fn fold(rows: &[AnyRow]) -> Result<Option<Self>, Error> {
+        let Some(first) = rows.first() else { return Ok(None) };
+        Ok(Some(Self {
+            id: first.try_get(0)?,
+            email: first.try_get(1)?,
+            username: first.try_get(2)?,
+            name: first.try_get(3)?,
+            email_verified_at: first.try_get(4)?,
+            disabled_at: first.try_get(5)?,
+            external_id: first.try_get(6)?,
+            created_at: first.try_get(7)?,
+            updated_at: first.try_get(8)?,
+            roles: fold_roles(rows, 9)?,
+        }))
+    }
+}
+
 macro_rules! session_columns {
     () => {
         "s.id AS session_id, s.user_id AS session_user_id, s.created_at AS session_created_at, s.last_used_at, \
@@ -97,12 +156,9 @@ macro_rules! session_columns {
     };
 }
 
-pub(super) const FIND_USER_OF_LIVE: &str = concat!(
-    "SELECT ",
-    user_columns!(),
-    " FROM sessions s INNER JOIN users u ON u.id = s.user_id LEFT JOIN user_roles r ON r.user_id = u.id \
-     WHERE s.id = $1 AND s.expires_at > $2"
-);
+pub(super) const FIND_USER_OF_LIVE: &str = "SELECT u.id, u.email, u.username, u.name, u.email_verified_at, \
+     u.disabled_at, u.external_id, u.created_at, u.updated_at, r.role FROM sessions s INNER JOIN users u \
+     ON u.id = s.user_id LEFT JOIN user_roles r ON r.user_id = u.id WHERE s.id = $1 AND s.expires_at > $2";
 
 pub(super) const FIND_REFRESH_TOKEN: &str = concat!(
     "SELECT ",
@@ -173,9 +229,9 @@ impl Store {
         &self,
         session: SessionId,
         now: Timestamp,
-    ) -> Result<Option<UserRow>, Error> {
+    ) -> Result<Option<SessionUserRow>, Error> {
         let query = sqlx::query(FIND_USER_OF_LIVE).bind(session).bind(now);
-        UserRow::fold(&self.rows(query).await?)
+        SessionUserRow::fold(&self.rows(query).await?)
     }
 
     /// A refresh token by its hash, used or not, of a session that has not ended.

@@ -67,7 +67,7 @@ pub struct UserFilter {
 }
 
 /// What [`UserRow::fold`] reads. A statement begins with these columns, which are then known by their place: names
-/// would be looked up for each row, and this is read on every request of anybody who is signed in.
+/// would be looked up for each row.
 macro_rules! user_columns {
     () => {
         "u.id, u.email, u.email_key, u.username, u.username_key, u.name, u.password_hash, u.email_verified_at, \
@@ -134,7 +134,7 @@ impl UserRow {
             last_login_at: first.try_get(10)?,
             created_at: first.try_get(11)?,
             updated_at: first.try_get(12)?,
-            roles: fold_roles(rows)?,
+            roles: fold_roles(rows, 13)?,
         }))
     }
 
@@ -151,11 +151,11 @@ fn id_text(row: &AnyRow) -> Option<&str> {
     row.try_get(0).ok()
 }
 
-/// The roles of one user's rows. A user without any has one row, with none.
-fn fold_roles(rows: &[AnyRow]) -> Result<Vec<String>, Error> {
+/// The roles of one user's rows, which hold one each at `place`. A user without any has one row, with none.
+pub(super) fn fold_roles(rows: &[AnyRow], place: usize) -> Result<Vec<String>, Error> {
     let mut roles = Vec::new();
     for row in rows {
-        roles.extend(row.try_get::<Option<String>, _>(13)?);
+        roles.extend(row.try_get::<Option<String>, _>(place)?);
     }
     // Here, because the engines and their locales do not agree on an order.
     roles.sort_unstable();

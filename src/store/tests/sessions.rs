@@ -11,10 +11,31 @@ async fn exchange(tx: &mut Tx, session: &SessionRow) -> bool {
 #[tokio::test]
 async fn a_live_session_is_found_with_its_user_until_it_expires() {
     for Fixture { store, .. } in fixtures().await {
-        let ada = add_user(&store, "ada@example.com").await;
+        let ada = UserRow {
+            username: Some("Ada".to_owned()),
+            username_key: Some("ada".to_owned()),
+            name: Some("Ada Lovelace".to_owned()),
+            email_verified_at: Some(after(1)),
+            external_id: Some("7".to_owned()),
+            created_at: after(2),
+            updated_at: after(3),
+            ..user("ada@example.com")
+        };
+        insert(&store, &ada).await.unwrap();
         let session = add_session(&store, ada.id).await;
         let find = async |session, now| store.find_user_of_live_session(session, now).await.unwrap();
-        assert_eq!(find(session.id, after(99)).await, Some(ada.clone()));
+        let found = find(session.id, after(99)).await.unwrap();
+        assert_eq!(
+            (found.id, found.email, found.username),
+            (ada.id, ada.email, ada.username)
+        );
+        assert_eq!((found.name, found.roles), (ada.name, ada.roles));
+        assert_eq!(found.email_verified_at, ada.email_verified_at);
+        assert_eq!(
+            (found.disabled_at, found.external_id),
+            (ada.disabled_at, ada.external_id)
+        );
+        assert_eq!((found.created_at, found.updated_at), (ada.created_at, ada.updated_at));
         assert_eq!(find(session.id, after(100)).await, None);
         assert_eq!(find(SessionId::new(NOW), NOW).await, None);
 
