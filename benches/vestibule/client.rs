@@ -21,7 +21,7 @@ pub(crate) struct Connection {
 
 /// An answer, wholly read.
 pub(crate) struct Answer<'a> {
-    status: u16,
+    pub(crate) status: u16,
     body: &'a [u8],
 }
 
@@ -156,26 +156,29 @@ pub(crate) struct Visitor {
 }
 
 enum Errand {
-    /// The same request again.
-    Repeat(Vec<u8>),
-    /// The exchange of a refresh token, each time the one that the last answer gave.
-    Refresh(String),
+    /// These requests, one after the other and again.
+    Send { requests: Vec<Vec<u8>>, next: usize },
+    /// The exchange of these refresh tokens, one after the other and again, each time for the one that the last answer
+    /// gave in its place.
+    Refresh { tokens: Vec<String>, next: usize },
 }
 
 impl Visitor {
-    pub(crate) const fn repeating(address: SocketAddr, request: Vec<u8>) -> Self {
+    /// One that sends these requests, of which there is at least one.
+    pub(crate) const fn sending(address: SocketAddr, requests: Vec<Vec<u8>>) -> Self {
         Self {
             address,
             connection: None,
-            errand: Errand::Repeat(request),
+            errand: Errand::Send { requests, next: 0 },
         }
     }
 
-    pub(crate) const fn refreshing(address: SocketAddr, refresh_token: String) -> Self {
+    /// One that exchanges these refresh tokens, of which there is at least one.
+    pub(crate) const fn refreshing(address: SocketAddr, tokens: Vec<String>) -> Self {
         Self {
             address,
             connection: None,
-            errand: Errand::Refresh(refresh_token),
+            errand: Errand::Refresh { tokens, next: 0 },
         }
     }
 }
@@ -189,10 +192,14 @@ impl Work for Visitor {
     async fn once(&mut self) -> anyhow::Result<()> {
         let connection = self.connection.as_mut().context("not connected")?;
         match &mut self.errand {
-            Errand::Repeat(request) => {
-                connection.exchange(request).await?.success()?;
+            Errand::Send { requests, next } => {
+                connection.exchange(&requests[*next]).await?.success()?;
+                *next = (*next + 1) % requests.len();
             }
-            Errand::Refresh(token) => {
+            Errand::Refresh { tokens, next } => {
+                let place = *next;
+                *next = (*next + 1) % tokens.len();
+                let token = &mut tokens[place];
                 let request = post("/api/auth/refresh", &serde_json::json!({ "refresh_token": token }));
                 let answer = connection.exchange(&request).await?;
                 *token = serde_json::from_slice::<Tokens>(answer.success()?)?.refresh_token;

@@ -8,6 +8,7 @@ use crate::{
     CLIENTS,
     client::{Connection, Visitor, get},
     floors::{self, Rotation},
+    growth::Grown,
     measure::{self, Round, Window, median},
     process::Process,
     site::{self, Site},
@@ -70,12 +71,12 @@ impl Comparison {
         let answer = connection.exchange(&get(&floors::token_path(algorithm), None)).await?;
         let token = str::from_utf8(answer.success()?)?;
         let floor = |path: &str| {
-            let visit = |_| Visitor::repeating(address, get(path, Some(token)));
+            let visit = |_| Visitor::sending(address, vec![get(path, Some(token))]);
             Load::Visit((0..CLIENTS).map(visit).collect())
         };
         let users = site.sessions.iter().map(|session| {
             let request = get("/users/me", Some(&session.access_token));
-            Visitor::repeating(site.process.address(), request)
+            Visitor::sending(site.process.address(), vec![request])
         });
         Ok(Self {
             floors: vec![
@@ -93,7 +94,7 @@ impl Comparison {
     /// The page that most people see, and the same bytes from memory.
     pub(crate) fn page(floors: &Process, site: &Site) -> Self {
         let visitors = |address, path: &str| {
-            let visit = |_| Visitor::repeating(address, get(path, None));
+            let visit = |_| Visitor::sending(address, vec![get(path, None)]);
             Load::Visit((0..CLIENTS).map(visit).collect())
         };
         Self {
@@ -110,7 +111,7 @@ impl Comparison {
     pub(crate) fn refresh(rotations: Vec<Rotation>, site: &Site) -> Self {
         let address = site.process.address();
         let sessions = site.sessions.iter();
-        let refreshing = sessions.map(|session| Visitor::refreshing(address, session.refresh_token.clone()));
+        let refreshing = sessions.map(|session| Visitor::refreshing(address, vec![session.refresh_token.clone()]));
         Self {
             floors: vec![Measurement::new(
                 "floor 3: one row rotated durably, without HTTP",
@@ -124,7 +125,7 @@ impl Comparison {
     /// Floor 4, and logging in.
     pub(crate) fn log_in(site: &Site) -> Self {
         let address = site.process.address();
-        let visitors = (0..CLIENTS).map(|number| Visitor::repeating(address, site::log_in(number)));
+        let visitors = (0..CLIENTS).map(|number| Visitor::sending(address, vec![site::log_in(number)]));
         Self {
             floors: vec![Measurement::new(
                 "floor 4: argon2id on every core, without HTTP",
@@ -133,6 +134,21 @@ impl Comparison {
             ours: Measurement::new("POST /api/auth/login", Load::Visit(visitors.collect())),
             aim: 0.95,
         }
+    }
+
+    /// The same with little and with much in the database. Growth may cost a sixth.
+    pub(crate) fn grown(small: Grown, grown: Grown) -> [Self; 3] {
+        let (small_size, grown_size) = (small.size, grown.size);
+        let compare = |what: &str, small, grown| Self {
+            floors: vec![Measurement::new(format!("{what}, {small_size}"), Load::Visit(small))],
+            ours: Measurement::new(format!("{what}, {grown_size}"), Load::Visit(grown)),
+            aim: 1.0 / 1.2,
+        };
+        [
+            compare("GET /users/me", small.reading, grown.reading),
+            compare("refresh", small.refreshing, grown.refreshing),
+            compare("log-in", small.logging_in, grown.logging_in),
+        ]
     }
 
     /// Measures everything once, in turns: each round the other way round, so that nothing always comes after the same.

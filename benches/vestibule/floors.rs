@@ -68,7 +68,7 @@ const WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRA
                       PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -512; \
                       PRAGMA secure_delete = ON;";
 
-fn pool(path: &Path, connections: u32, setup: &'static str) -> anyhow::Result<AnyPool> {
+pub(crate) fn pool(path: &Path, connections: u32, setup: &'static str) -> anyhow::Result<AnyPool> {
     sqlx::any::install_default_drivers();
     let pool = AnyPoolOptions::new()
         .max_connections(connections)

@@ -8,7 +8,9 @@
 
 mod client;
 mod comparison;
+mod flood;
 mod floors;
+mod growth;
 mod measure;
 mod process;
 mod report;
@@ -22,7 +24,9 @@ use vestibule::token::Algorithm;
 
 use self::{
     comparison::{Comparison, Stage},
+    flood::Flood,
     floors::Rotation,
+    growth::{Grown, Size},
     measure::Window,
     process::{Directory, Process, VESTIBULE},
     report::Report,
@@ -31,6 +35,9 @@ use self::{
 
 /// How many clients there are at a time, each with an account and a connection of its own.
 const CLIENTS: usize = 8;
+
+/// What a database that has not grown holds.
+const SMALL: Size = Size { users: 1000 };
 
 /// HS256 has to be given a secret. This one guards nothing.
 const HS256: [(&str, &str); 2] = [
@@ -49,6 +56,8 @@ struct Plan {
     window: Window,
     /// Log-ins are counted in tens a second, not in thousands.
     log_in_window: Window,
+    /// How much there is in the database that has grown.
+    grown: Size,
 }
 
 impl Plan {
@@ -57,12 +66,14 @@ impl Plan {
         starts: 15,
         window: Window::of_millis(2000),
         log_in_window: Window::of_millis(4000),
+        grown: Size { users: 1_000_000 },
     };
     const QUICK: Self = Self {
         rounds: 3,
         starts: 5,
         window: Window::of_millis(500),
         log_in_window: Window::of_millis(1000),
+        grown: Size { users: 20_000 },
     };
 }
 
@@ -128,10 +139,33 @@ fn bench(plan: Plan, part: &str) -> anyhow::Result<()> {
         report.comparison(comparison)?;
     }
     report_resources(&mut report, &eddsa, memory_in_use)?;
+    if "flood".contains(part) {
+        report.flood(&stage.clients.block_on(Flood::measure(&eddsa, plan.log_in_window))?)?;
+    }
+    if "growth".contains(part) {
+        measure_growth(plan, &stage, &directory, &mut report)?;
+    }
     stage.clients.block_on(async {
         eddsa.process.stop().await?;
         hs256.process.stop().await?;
         floors.stop().await
+    })
+}
+
+/// The same operations with little and with much in the database.
+fn measure_growth(plan: Plan, stage: &Stage, directory: &Directory, report: &mut Report) -> anyhow::Result<()> {
+    let open = |name: &str, size| stage.clients.block_on(Grown::open(&directory.path().join(name), size));
+    let (small, small_process) = open("small", SMALL)?;
+    let (grown, grown_process) = open("grown", plan.grown)?;
+    for mut comparison in Comparison::grown(small, grown) {
+        for round in 0..plan.rounds {
+            comparison.measure(stage, round, plan.window)?;
+        }
+        report.comparison(&comparison)?;
+    }
+    stage.clients.block_on(async {
+        small_process.stop().await?;
+        grown_process.stop().await
     })
 }
 

@@ -9,6 +9,7 @@ use std::{
 
 use crate::{
     comparison::{Comparison, Measurement},
+    flood::{Flood, MAX_P99, MAX_PEAK},
     measure::{Window, median},
 };
 
@@ -41,7 +42,7 @@ impl Report {
         let share = comparison.share().unwrap_or_default();
         writeln!(
             self.0,
-            "{ours}   {share:.2} of it, aim {aim}: {}\n",
+            "{ours}   {share:.2} of it, aim {aim:.2}: {}\n",
             verdict(share >= aim)
         )
     }
@@ -55,6 +56,32 @@ impl Report {
             write!(self.0, "   aim under {}: {}", mebibytes(aim), verdict(is_met))?;
         }
         writeln!(self.0)
+    }
+
+    pub(crate) fn flood(&mut self, flood: &Flood) -> io::Result<()> {
+        writeln!(self.0, "while 64 connections try to log in:")?;
+        for (name, round) in [("  GET /health/ready", flood.ready), ("  GET /users/me", flood.me)] {
+            let (p50, p99) = (milliseconds(round.p50), milliseconds(round.p99));
+            let verdict = verdict(round.p99 < MAX_P99);
+            let aim = milliseconds(MAX_P99);
+            writeln!(
+                self.0,
+                "{name:48} {:>8.0} {p50:>9.2} {p99:>9.2}   aim p99 under {aim} ms: {verdict}",
+                round.rate
+            )?;
+        }
+        let statuses: Vec<_> = flood
+            .statuses
+            .iter()
+            .map(|(status, count)| format!("{count} of {status}"))
+            .collect();
+        let verdict = verdict(flood.is_answered());
+        writeln!(
+            self.0,
+            "  answered: {}   nothing but 200, 401, 429, 503: {verdict}",
+            statuses.join(", ")
+        )?;
+        self.memory("  most memory that was ever resident", flood.peak, Some(MAX_PEAK))
     }
 
     pub(crate) fn time(&mut self, what: &str, time: Duration, aim: Duration) -> io::Result<()> {

@@ -18,12 +18,12 @@ use crate::{
 };
 
 /// Answers once the database does.
-const READY: &str = "/health/ready";
+pub(crate) const READY: &str = "/health/ready";
 
 /// The page whose rendering is measured.
 pub(crate) const PAGE: &str = "/login";
 
-const PASSWORD: &str = "seven purple lanterns drift upstream";
+pub(crate) const PASSWORD: &str = "seven purple lanterns drift upstream";
 
 /// A running server, and what its clients hold.
 pub(crate) struct Site {
@@ -87,10 +87,12 @@ async fn sign_up(process: &Process) -> anyhow::Result<Vec<Tokens>> {
 
 /// The request that signs in to an account.
 pub(crate) fn log_in(number: usize) -> Vec<u8> {
-    post(
-        "/api/auth/login",
-        &json!({ "email": email(number), "password": PASSWORD }),
-    )
+    log_in_as(&email(number), PASSWORD)
+}
+
+/// A request that tries to sign in.
+pub(crate) fn log_in_as(email: &str, password: &str) -> Vec<u8> {
+    post("/api/auth/login", &json!({ "email": email, "password": password }))
 }
 
 fn email(number: usize) -> String {
