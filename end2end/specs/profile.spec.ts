@@ -4,6 +4,7 @@ import { NEW_PASSWORD, Person, expect, test, tokenIn } from '../support/test.ts'
 
 const TITLE = 'Profile';
 const WRONG = 'This is not your password';
+const BLANK = 'This field is required';
 
 test('nobody sees a profile who is not signed in', async ({ visitor }) => {
   await visitor.visit('/profile');
@@ -105,6 +106,10 @@ test.describe('email address', () => {
       },
       email,
     );
+
+    await visitor.fill({ 'New email address': '' }, email);
+    await visitor.submit('Change address', email);
+    await visitor.isRefused({ title: TITLE, fields: { 'New email address': BLANK, 'Current password': BLANK } }, email);
     expect(await server.mailbox.lettersTo(renewed)).toEqual([]);
   });
 
@@ -164,7 +169,7 @@ test.describe('password', () => {
     const password = visitor.section('Password');
     await visitor.visit('/profile');
     await visitor.submit('Change password', password);
-    await visitor.isRefused({ title: TITLE, fields: { 'Current password': WRONG } }, password);
+    await visitor.isRefused({ title: TITLE, fields: { 'Current password': BLANK, 'New password': BLANK } }, password);
 
     await visitor.fill({ 'Current password': user.password, 'New password': 'short' }, password);
     await visitor.submit('Change password', password);
@@ -288,7 +293,7 @@ test.describe('deletion', () => {
     const deletion = visitor.section('Delete account');
     await visitor.visit('/profile');
     await visitor.submit('Delete account', deletion);
-    await visitor.isRefused({ title: TITLE, fields: { 'Current password': WRONG } }, deletion);
+    await visitor.isRefused({ title: TITLE, fields: { 'Current password': BLANK } }, deletion);
     await visitor.fill({ 'Current password': 'not my password' }, deletion);
     await visitor.submit('Delete account', deletion);
     await visitor.isRefused({ title: TITLE, fields: { 'Current password': WRONG } }, deletion);

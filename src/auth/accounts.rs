@@ -4,7 +4,7 @@
 use super::{
     Auth, Client, Error, FieldError, Identity,
     audit::{EventKind, Record},
-    fields::Identifier,
+    fields::{self, Identifier},
 };
 use crate::{
     password::{Password, PasswordHash, Verdict},
@@ -46,13 +46,17 @@ impl Auth {
         Ok(account)
     }
 
-    /// What is wrong with `password` as a new one for an account of which `words` can be guessed.
+    /// What is wrong with `password` as a new one for an account of which `words` can be guessed. One that was left blank
+    /// is missing, rather than short and guessable.
     pub(super) async fn judge_password(
         &self,
         field: &'static str,
         password: &Password,
         words: &[&str],
     ) -> Result<Vec<FieldError>, Error> {
+        if let Err(missing) = fields::require(field, password.expose()) {
+            return Ok(vec![missing]);
+        }
         let strength = self.parts.hasher.judge(&self.parts.policy, password, words).await?;
         let weaknesses = strength.reasons.iter();
         Ok(weaknesses

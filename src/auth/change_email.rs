@@ -2,9 +2,10 @@
 //! `verify_email`.
 
 use super::{
-    Auth, Client, EmailAddress, Error, Identity,
+    Auth, Client, EmailAddress, Error, FieldErrors, Identity,
     accounts::hold_proof,
     audit::{EventKind, Record},
+    fields,
     links::revoke_links,
 };
 use crate::{
@@ -21,11 +22,23 @@ pub struct ChangeEmail {
     pub new_email: String,
 }
 
+impl ChangeEmail {
+    /// The new address. Refuses what is no address and what was left blank, both at once.
+    fn check(&self) -> Result<EmailAddress, Error> {
+        let mut errors = FieldErrors::default();
+        let new = errors.take(EmailAddress::parse("new_email", &self.new_email));
+        let password = errors.take(fields::require("password", self.password.expose()));
+        new.zip(password)
+            .map(|(new, ())| new)
+            .ok_or_else(|| errors.into_error())
+    }
+}
+
 impl Auth {
     /// Mails a link to the new address; until it is confirmed the old one stays.
     #[tracing::instrument(skip_all)]
     pub async fn change_email(&self, identity: &Identity, change: ChangeEmail, client: &Client) -> Result<(), Error> {
-        let new = EmailAddress::parse("new_email", &change.new_email)?;
+        let new = change.check()?;
         let kind = EventKind::ChangeEmail;
         let account = self
             .prove_password(identity, "password", change.password, kind, client)

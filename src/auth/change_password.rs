@@ -1,9 +1,10 @@
 //! A signed-in user chooses a new password.
 
 use super::{
-    Auth, Client, Error, Identity, accounts,
+    Auth, Client, Error, FieldErrors, Identity, accounts,
     accounts::hold_proof,
     audit::{EventKind, Record},
+    fields,
     links::{ENDED_BY_NEW_PASSWORD, revoke_links},
     mailing,
 };
@@ -18,6 +19,16 @@ pub struct ChangePassword {
     pub new: Password,
 }
 
+impl ChangePassword {
+    /// Refuses what was left blank, both at once: it is no guess, and costs no hash.
+    fn check(&self) -> Result<(), Error> {
+        let mut errors = FieldErrors::default();
+        errors.take(fields::require("current_password", self.current.expose()));
+        errors.take(fields::require("new_password", self.new.expose()));
+        errors.check()
+    }
+}
+
 impl Auth {
     /// Changes the password, ends every other session and every open reset link, and tells the user by mail: whoever
     /// changes a password because somebody else knows it wants that somebody out.
@@ -28,6 +39,7 @@ impl Auth {
         change: ChangePassword,
         client: &Client,
     ) -> Result<(), Error> {
+        change.check()?;
         let kind = EventKind::ChangePassword;
         let account = self
             .prove_password(identity, "current_password", change.current, kind, client)

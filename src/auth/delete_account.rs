@@ -4,7 +4,7 @@ use super::{
     Auth, Client, Error, Identity,
     accounts::hold_proof,
     audit::{EventKind, Record},
-    last_admin,
+    fields, last_admin,
 };
 use crate::password::Password;
 
@@ -12,6 +12,7 @@ impl Auth {
     /// Deletes the caller's account with everything that hangs on it; of its messages, what is personal in them.
     #[tracing::instrument(skip_all)]
     pub async fn delete_account(&self, identity: &Identity, password: Password, client: &Client) -> Result<(), Error> {
+        fields::require("password", password.expose())?;
         let kind = EventKind::DeleteAccount;
         let account = self
             .prove_password(identity, "password", password, kind, client)

@@ -26,9 +26,7 @@ impl EmailAddress {
     pub(crate) fn parse(field: &'static str, text: &str) -> Result<Self, FieldError> {
         let refuse = || FieldError::new(field, "invalid_email", "This is not an email address");
         let typed = text.trim();
-        if typed.is_empty() {
-            return Err(FieldError::new(field, "required", "This field is required"));
-        }
+        require(field, typed)?;
         let (local, domain) = typed.rsplit_once('@').ok_or_else(refuse)?;
         let local_is_plain = local
             .split('.')
@@ -60,6 +58,14 @@ impl EmailAddress {
     pub fn key(&self) -> &str {
         &self.key
     }
+}
+
+/// Refuses a field that was left blank, before anything is said of what else it has to be.
+pub(crate) fn require(field: &'static str, text: &str) -> Result<(), FieldError> {
+    if text.is_empty() {
+        return Err(FieldError::new(field, "required", "This field is required"));
+    }
+    Ok(())
 }
 
 /// RFC 5322 section 3.2.3, and RFC 6531's characters beyond ASCII.
@@ -223,6 +229,15 @@ impl FieldErrors {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Refuses if anything is wrong so far.
+    pub(crate) fn check(self) -> Result<(), Error> {
+        if self.is_empty() {
+            Ok(())
+        } else {
+            Err(self.into_error())
+        }
     }
 
     /// The error to answer with.

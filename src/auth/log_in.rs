@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    Auth, Client, Error, FieldError, RefreshLife, SignedIn,
+    Auth, Client, Error, FieldError, FieldErrors, RefreshLife, SignedIn,
     audit::{EventKind, Record},
-    fields::Identifier,
+    fields::{self, Identifier},
 };
 use crate::{
     clock::Timestamp,
@@ -32,23 +32,13 @@ pub struct LogIn {
 impl LogIn {
     /// Refuses what is left blank, all of it at once: it needs no account to be looked at.
     fn check(&self) -> Result<(), Error> {
-        let fields = [
-            (
-                self.identifier.is_empty(),
-                "username",
-                "A username or an email address is required",
-            ),
-            (self.password.expose().is_empty(), "password", "This field is required"),
-        ];
-        let blank = fields.into_iter().filter(|(is_blank, ..)| *is_blank);
-        let errors: Vec<_> = blank
-            .map(|(_, field, message)| FieldError::new(field, "required", message))
-            .collect();
-        if errors.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::InvalidFields(errors))
+        let mut errors = FieldErrors::default();
+        if self.identifier.is_empty() {
+            let message = "A username or an email address is required";
+            errors.extend(vec![FieldError::new("username", "required", message)]);
         }
+        errors.take(fields::require("password", self.password.expose()));
+        errors.check()
     }
 }
 

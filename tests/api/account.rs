@@ -137,10 +137,10 @@ async fn deletion_takes_the_password_and_everything_goes(place: Place) {
         .await
         .expect(201);
     let before = server.snapshot().await;
-    ann.delete(ME)
-        .json(json!({"password": "not-the-password"}))
-        .await
-        .expect_invalid_field("password");
+    for (password, expected) in [("not-the-password", "wrong_password"), ("", "required")] {
+        let reply = ann.delete(ME).json(json!({"password": password})).await;
+        assert_eq!(reply.expect_invalid_field("password"), expected);
+    }
     ann.delete(ME).await.expect_refusal();
     assert_eq!(server.snapshot().await, before);
 

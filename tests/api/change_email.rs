@@ -58,6 +58,14 @@ async fn the_password_is_asked_for(place: Place) {
     let body = json!({"password": "not-the-password", "new_email": "eve@example.com"});
     let code = ann.post(CHANGE).json(body).await.expect_invalid_field("password");
     assert_eq!(code, "wrong_password");
+    let body = json!({"password": "", "new_email": "eve"});
+    let reply = ann.post(CHANGE).json(body).await;
+    assert_eq!(reply.expect_invalid_field("password"), "required");
+    assert_eq!(
+        reply.expect_invalid_field("new_email"),
+        "invalid_email",
+        "both are told at once"
+    );
     let body = json!({"password": PASSWORD, "new_email": "eve@example.com"});
     server
         .anonymous()

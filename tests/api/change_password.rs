@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Actor, NEW_PASSWORD, PASSWORD, Place, both_engines};
 
@@ -43,6 +43,24 @@ async fn the_current_password_is_asked_for(place: Place) {
         .json(json!({"new_password": NEW_PASSWORD}))
         .await
         .expect_invalid_field("current_password");
+    for (current, new, blank) in [
+        ("", NEW_PASSWORD, &["current_password"][..]),
+        (PASSWORD, "", &["new_password"]),
+        ("not-the-password", "", &["new_password"]),
+        ("", "", &["current_password", "new_password"]),
+    ] {
+        let body = json!({"current_password": current, "new_password": new});
+        let problem = ann.post(CHANGE).json(body).await.expect_problem(422, "invalid_fields");
+        let required = |field: &&str| json!({"field": field, "code": "required", "message": "This field is required"});
+        assert_eq!(problem["errors"], blank.iter().map(required).collect::<Value>());
+    }
+    assert_eq!(
+        server
+            .count("SELECT COUNT(*) FROM audit_events WHERE event = 'change_password'")
+            .await,
+        1,
+        "what is blank is no guess"
+    );
     let body = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
     server
         .anonymous()

@@ -142,14 +142,14 @@ async fn a_refused_password_leaves_the_link_good(place: Place) {
     let server = place.start().await;
     let ann = server.user("ann@example.com").await;
     let token = server.reset_link("ann@example.com").await;
-    for bad in ["short", "password123", ""] {
+    for (bad, expected) in [
+        ("short", "password_too_short"),
+        ("password123", "password_guessable"),
+        ("", "required"),
+    ] {
         let body = json!({"token": token, "new_password": bad});
-        server
-            .anonymous()
-            .post(RESET)
-            .json(body)
-            .await
-            .expect_invalid_field("new_password");
+        let reply = server.anonymous().post(RESET).json(body).await;
+        assert_eq!(reply.expect_invalid_field("new_password"), expected);
     }
     assert!(ann.is_signed_in().await);
     reset(&server, &token).await.expect(200);

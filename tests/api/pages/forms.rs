@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Actor, HTML, PASSWORD, PUBLIC_URL, Place, both_engines, field_value, one_engine};
+use crate::support::{Actor, Browser, HTML, PASSWORD, PUBLIC_URL, Place, both_engines, field_value, one_engine};
 
 both_engines![a_form_from_another_site_does_nothing];
 
@@ -10,6 +10,7 @@ one_engine![
     sqlite: Sqlite,
     a_browser_without_fetch_metadata_is_judged_by_its_origin,
     what_a_form_did_is_not_sent_again_by_a_reload,
+    a_password_that_was_left_blank_is_asked_for,
     signing_in_leads_on_to_where_somebody_was_going,
     signing_in_leads_to_no_stranger,
     the_way_back_survives_every_page_on_it,
@@ -89,6 +90,29 @@ async fn what_a_form_did_is_not_sent_again_by_a_reload(place: Place) {
         .await
         .expect_see_other();
     assert_eq!(location, "/products");
+}
+
+async fn a_password_that_was_left_blank_is_asked_for(place: Place) {
+    let server = place.start().await;
+    let ann = server.user_with_browser("ann@example.com").await;
+    let reset = server.reset_link("ann@example.com").await;
+    let nobody = server.browser();
+    let new = [("new_email", "new@example.com"), ("password", "")];
+    let both = [("current_password", ""), ("new_password", "")];
+    let link = [("token", reset.as_str()), ("new_password", "")];
+    let newcomer = [("email", "new@example.com"), ("password", "")];
+    let forms: [(&Browser, &str, &[(&str, &str)], usize); 5] = [
+        (&ann, "/form/change_email", &new, 1),
+        (&ann, "/form/change_password", &both, 2),
+        (&ann, "/form/delete_account", &[("password", "")], 1),
+        (&nobody, "/form/finish_reset", &link, 1),
+        (&nobody, "/form/sign_up", &newcomer, 1),
+    ];
+    for (browser, form, fields, blank) in forms {
+        let html = browser.send(form, fields).await.text();
+        assert_eq!(html.matches("class=\"error\"").count(), blank, "{form}: {html}");
+        assert_eq!(html.matches("This field is required").count(), blank, "{form}: {html}");
+    }
 }
 
 async fn signing_in_leads_on_to_where_somebody_was_going(place: Place) {

@@ -75,6 +75,7 @@ fn change_email() -> Operation {
             INVALID,
         )
         .case("without a password", Who::Ann, &of("other@example.com", ""), INVALID)
+        .case("without anything", Who::Ann, &of("", ""), INVALID)
         .for_users()
 }
 
@@ -102,6 +103,9 @@ fn change_password() -> Operation {
         &of("wrong", "weak"),
         INVALID,
     )
+    .case("with nothing", Who::Ann, &of("", NEW_PASSWORD), INVALID)
+    .case("to nothing", Who::Ann, &of(PASSWORD, ""), INVALID)
+    .case("without anything", Who::Ann, &of("", ""), INVALID)
     .for_users()
 }
 

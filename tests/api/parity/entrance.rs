@@ -44,6 +44,7 @@ fn sign_up() -> Operation {
         )
         .case("with a bad address", Who::Nobody, &with("email", "new"), INVALID)
         .case("without an address", Who::Nobody, &with("email", ""), INVALID)
+        .case("without a password", Who::Nobody, &with("password", ""), INVALID)
         .case(
             "with a short password",
             Who::Nobody,
