@@ -50,15 +50,25 @@ test('a used link is worth nothing, and says where to get another', async ({ vis
 });
 
 test('what is no link is worth nothing', async ({ visitor }) => {
-  for (const path of ['/reset-password', '/reset-password?token=', '/reset-password?token=%3Cscript%3E%22']) {
+  await visitor.visit('/reset-password?token=%3Cscript%3E%22');
+  await visitor.fill({ 'New password': NEW_PASSWORD });
+  await visitor.submit('Change password');
+  await visitor.isAlerted(OLD_LINK);
+  await expect(visitor.field('New password')).toHaveCount(0);
+  await expect(visitor.page.getByRole('link', { name: 'Ask for a new link' })).toBeVisible();
+});
+
+test('without a link there is nothing to fill in, but a way to get one', async ({ visitor }) => {
+  for (const path of ['/reset-password', '/reset-password?token=']) {
     await visitor.visit(path);
-    if (await visitor.field('New password').isVisible()) {
-      await visitor.fill({ 'New password': NEW_PASSWORD });
-      await visitor.submit('Change password');
-    }
-    await visitor.isAlerted(OLD_LINK);
-    await expect(visitor.page.getByRole('link', { name: 'Ask for a new link' })).toBeVisible();
+    await visitor.sees(TITLE);
+    await visitor.isToldNothing();
+    await expect(visitor.page.getByText('Open the link in your mail, or ask for a new one.')).toBeVisible();
+    await expect(visitor.page.getByRole('main').getByRole('textbox')).toHaveCount(0);
+    await expect(visitor.page.getByRole('main').getByRole('button')).toHaveCount(0);
   }
+  await visitor.page.getByRole('link', { name: 'ask for a new one' }).click();
+  await visitor.isAt('/forgot-password', 'Forgot your password?');
 });
 
 test('a bad new password is refused at its field, and the link still holds', async ({ visitor, server }) => {

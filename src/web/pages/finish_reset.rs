@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     components::Said,
-    fields::{FormView, NewPasswordField},
+    fields::{ButtonAlert, FormView, NewPasswordField},
     form::{Desk, Done, Form, PageForm, form_route},
     login_path,
     notice::Notice,
@@ -67,17 +67,30 @@ pub(super) fn token_page(path: &str, token: &str) -> String {
 
 #[component]
 fn FinishResetPage(token: String, min_length: usize, link_is_bad: bool) -> impl IntoView {
-    view! {
-        <div class="card">
-            <h1>"Choose a new password"</h1>
-            <Said/>
+    let content = if link_is_bad || token.is_empty() {
+        view! { <WithoutLink link_is_bad/> }.into_any()
+    } else {
+        view! {
             <FormView action=FinishReset::PATH>
-                {link_is_bad.then(|| view! { <p><a href="/forgot-password">"Ask for a new link"</a></p> })}
                 <input type="hidden" name="token" value=token/>
                 <NewPasswordField name="new_password" label="New password" min_length focus=true/>
                 <button class="primary">"Change password"</button>
             </FormView>
             <p class="aside">"All devices that are signed in to the account will be signed out."</p>
-        </div>
-    }
+        }
+        .into_any()
+    };
+    view! { <div class="card"><h1>"Choose a new password"</h1><Said/>{content}</div> }
+}
+
+/// Without a link that holds no password can be chosen: here is how to get one.
+#[component]
+fn WithoutLink(link_is_bad: bool) -> impl IntoView {
+    let advice = if link_is_bad {
+        view! { <p><a class="button primary" href="/forgot-password">"Ask for a new link"</a></p> }.into_any()
+    } else {
+        view! { <p>"Open the link in your mail, or " <a href="/forgot-password">"ask for a new one"</a> "."</p> }
+            .into_any()
+    };
+    view! { <ButtonAlert actions=&[FinishReset::PATH]/>{advice} }
 }

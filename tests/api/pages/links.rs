@@ -8,6 +8,7 @@ one_engine![
     sqlite: Sqlite,
     the_secret_leaves_with_no_request,
     a_link_that_is_not_valid_any_more_says_what_to_do,
+    who_comes_without_a_link_is_told_where_it_is,
 ];
 
 async fn looking_at_a_link_uses_nothing_up(place: Place) {
@@ -92,6 +93,7 @@ async fn a_link_that_is_not_valid_any_more_says_what_to_do(place: Place) {
         .await;
     let page = page.says("This link is not valid any more.");
     assert!(page.text().contains("href=\"/forgot-password\""), "{}", page.text());
+    assert!(!page.text().contains("new_password"), "{}", page.text());
     let page = browser.send("/form/verify_email", &[("token", "old")]).await;
     let page = page.says("This link is not valid any more.");
     assert!(
@@ -104,4 +106,21 @@ async fn a_link_that_is_not_valid_any_more_says_what_to_do(place: Place) {
         .await
         .expect_page(200)
         .says("Tell us the address");
+}
+
+async fn who_comes_without_a_link_is_told_where_it_is(place: Place) {
+    let server = place.start().await;
+    let browser = server.browser();
+    for path in ["/reset-password", "/reset-password?token="] {
+        let page = browser.open(path).await.expect_page(200);
+        let html = page.text();
+        assert!(html.contains("href=\"/forgot-password\""), "{html}");
+        assert!(!html.contains("<form") && !html.contains("role=\"alert\""), "{html}");
+        page.says("Open the link in your mail, or");
+    }
+    // Whoever sends the form without one anyway.
+    let fields = [("token", ""), ("new_password", NEW_PASSWORD)];
+    let page = browser.send("/form/finish_reset", &fields).await;
+    let page = page.says("This link is not valid any more.");
+    page.says("Open the link in your mail, or");
 }
