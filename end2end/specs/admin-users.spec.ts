@@ -174,12 +174,32 @@ test.describe("one user's page", () => {
     expect(await visitor.page.content()).not.toContain('vst_lt_');
   });
 
-  test('an account is deleted', async ({ visitor, another, server, watch }) => {
+  test('a mistyped address deletes nothing', async ({ visitor, server }) => {
+    const ann = await server.signUp();
+    const deletion = visitor.section('Delete account');
+    await visitor.visit(`/admin/users/${ann.id}`);
+    await visitor.submit('Delete account', deletion);
+    const label = 'Email address of the account';
+    await visitor.isRefused({ title: ann.email, fields: { [label]: 'This field is required' } }, deletion);
+    const typed = `x${ann.email}`;
+    await visitor.fill({ [label]: typed }, deletion);
+    await visitor.submit('Delete account', deletion);
+    expect(visitor.path).toBe(`/admin/users/${ann.id}`);
+    await visitor.isRefused(
+      { title: ann.email, fields: { [label]: 'This is not the address of the account' }, kept: { [label]: typed } },
+      deletion,
+    );
+    await visitor.reloadsHarmlessly();
+    await server.accessToken(ann);
+  });
+
+  test('an account is deleted by who types its address', async ({ visitor, another, server, watch }) => {
     watch.expectStatus(404);
     const ann = await server.signUp();
     const guest = await another();
     await guest.signInAs(ann);
     await visitor.visit(`/admin/users/${ann.id}`);
+    await visitor.fill({ 'Email address of the account': ann.email.toUpperCase() });
     const { location } = await visitor.submit('Delete account');
     expect(location).toBe('/admin/users');
     await visitor.isAt('/admin/users', 'Users');
@@ -218,6 +238,7 @@ test('the last admin can neither be demoted, disabled nor deleted', async ({ ser
   await visitor.signInAs(root);
   for (const button of ['Take away admin', 'Disable account', 'Delete account']) {
     await visitor.visit(`/admin/users/${root.id}`);
+    await visitor.fill({ 'Email address of the account': root.email });
     await visitor.submit(button);
     expect(visitor.path).toBe(`/admin/users/${root.id}`);
     await visitor.isRefused({ title: root.email, alert: /last active admin/ });

@@ -1,19 +1,32 @@
 //! An admin deletes an account.
 
 use super::{
-    Actor, Auth, Client, Error,
+    Actor, Auth, Client, EmailAddress, Error, FieldError,
     audit::{EventKind, Record},
-    last_admin,
+    fields, last_admin,
 };
-use crate::id::UserId;
+use crate::{id::UserId, store::UserRow};
 
 impl Auth {
     /// Deletes an account with everything that hangs on it; of its messages, what is personal in them.
+    ///
+    /// A person confirms by typing the account's address, which is `typed` then: a slip of the pointer types none, and
+    /// nobody types one while they look at another.
     #[tracing::instrument(skip_all)]
-    pub async fn delete_user(&self, actor: &Actor, id: UserId, client: &Client) -> Result<(), Error> {
+    pub async fn delete_user(
+        &self,
+        actor: &Actor,
+        id: UserId,
+        typed: Option<&str>,
+        client: &Client,
+    ) -> Result<(), Error> {
         actor.require_admin()?;
         let now = self.now();
         let mut tx = self.store().begin().await?;
+        if let Some(typed) = typed {
+            let account = tx.find_user(id).await?.ok_or(Error::NotFound)?;
+            check_address(typed, &account)?;
+        }
         last_admin::delete(&mut tx, id, now).await?;
         Record::success(EventKind::DeleteUser, client)
             .by(actor)
@@ -21,5 +34,18 @@ impl Auth {
             .write(&mut tx, now)
             .await?;
         Ok(tx.commit().await?)
+    }
+}
+
+fn check_address(typed: &str, account: &UserRow) -> Result<(), FieldError> {
+    const FIELD: &str = "email";
+    fields::require(FIELD, typed.trim())?;
+    match EmailAddress::parse(FIELD, typed) {
+        Ok(address) if address.key() == account.email_key => Ok(()),
+        _ => Err(FieldError::new(
+            FIELD,
+            "wrong_email",
+            "This is not the address of the account",
+        )),
     }
 }

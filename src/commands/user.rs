@@ -157,7 +157,9 @@ async fn obey(command: Command, auth: &Auth) -> anyhow::Result<()> {
         Command::Delete { user, yes } => {
             let user = find(auth, &user).await?;
             confirm(&user, yes)?;
-            auth.delete_user(&actor, user.id, &client).await.map_err(in_words)?;
+            auth.delete_user(&actor, user.id, None, &client)
+                .await
+                .map_err(in_words)?;
             super::say(format_args!("Deleted {}", user.email))?;
         }
     }

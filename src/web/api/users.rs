@@ -103,7 +103,7 @@ async fn delete(
     PathId(id): PathId<UserId>,
     Caller(client): Caller,
 ) -> Result<NoContent, Problem> {
-    auth.delete_user(&identity.into(), id, &client).await?;
+    auth.delete_user(&identity.into(), id, None, &client).await?;
     Ok(NoContent)
 }
 

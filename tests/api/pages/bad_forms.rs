@@ -58,7 +58,10 @@ const FORMS: [(&str, &str); 23] = [
     ),
     ("/form/end_user_sessions", "id=01890a5d-ac96-774b-bcce-b302099a8057"),
     ("/form/mail_reset", "id=01890a5d-ac96-774b-bcce-b302099a8057"),
-    ("/form/delete_user", "id=01890a5d-ac96-774b-bcce-b302099a8057"),
+    (
+        "/form/delete_user",
+        "id=01890a5d-ac96-774b-bcce-b302099a8057&email=ann@example.com",
+    ),
     ("/form/resend_message", "id=01890a5d-ac96-774b-bcce-b302099a8057"),
 ];
 

@@ -11,6 +11,7 @@ one_engine![
     a_browser_without_fetch_metadata_is_judged_by_its_origin,
     what_a_form_did_is_not_sent_again_by_a_reload,
     a_password_that_was_left_blank_is_asked_for,
+    an_account_is_deleted_by_an_admin_who_types_its_address,
     signing_in_leads_on_to_where_somebody_was_going,
     signing_in_leads_to_no_stranger,
     the_way_back_survives_every_page_on_it,
@@ -113,6 +114,41 @@ async fn a_password_that_was_left_blank_is_asked_for(place: Place) {
         assert_eq!(html.matches("class=\"error\"").count(), blank, "{form}: {html}");
         assert_eq!(html.matches("This field is required").count(), blank, "{form}: {html}");
     }
+}
+
+async fn an_account_is_deleted_by_an_admin_who_types_its_address(place: Place) {
+    let server = place.start().await;
+    server.admin("admin@example.com").await;
+    let admin = server.browser();
+    let fields = [("username", "admin@example.com"), ("password", PASSWORD)];
+    admin.send("/form/log_in", &fields).await;
+    let ann = server.sign_up("Ann@Example.com").await;
+    let id = ann["id"].as_str().unwrap();
+    let before = server.snapshot().await;
+    let missing = admin.submit("/form/delete_user", &[("id", id)]).await;
+    assert_eq!(missing.expect_see_other(), "/admin/users");
+    for (typed, said) in [
+        ("", "This field is required"),
+        (" ", "This field is required"),
+        ("admin@example.com", "This is not the address of the account"),
+        ("ann@example.org", "This is not the address of the account"),
+        ("delete", "This is not the address of the account"),
+    ] {
+        let fields = [("id", id), ("email", typed)];
+        let page = admin.send("/form/delete_user", &fields).await.says(said);
+        let html = page.text();
+        assert!(html.contains("id=\"delete_user-email-error\""), "{typed:?}: {html}");
+        assert_eq!(field_value(&html, "email").as_deref(), Some(typed), "{html}");
+        let reply = admin.post("/form/delete_user").header("accept", "application/json");
+        reply.form(&fields).await.expect_invalid_field("email");
+        assert_eq!(server.snapshot().await, before, "{typed:?}");
+    }
+    let fields = [("id", id), ("email", "ann@example.COM ")];
+    admin
+        .send("/form/delete_user", &fields)
+        .await
+        .says("The account is deleted.");
+    admin.open(&format!("/admin/users/{id}")).await.expect_page(404);
 }
 
 async fn signing_in_leads_on_to_where_somebody_was_going(place: Place) {

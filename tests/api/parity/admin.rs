@@ -103,14 +103,25 @@ fn mail_reset(scene: &Scene) -> Operation {
 }
 
 fn delete_user(scene: &Scene) -> Operation {
+    const DELETED: &str = "The account is deleted.";
+    let of = |id, email| [("id", id), ("email", email)];
+    let (ann, admin) = (scene.ann_id.as_str(), scene.admin_id.as_str());
     Operation::new("/form/delete_user", PAGE, Method::DELETE, API)
+        // A program means what it sends; a person confirms by typing the address.
+        .body(|_| json!({}))
+        .case("that is there", Who::Admin, &of(ann, "ann@example.com"), Done(DELETED))
         .case(
-            "that is there",
+            "in another spelling",
             Who::Admin,
-            &[("id", &scene.ann_id)],
-            Done("The account is deleted."),
+            &of(ann, " ANN@Example.com "),
+            Done(DELETED),
         )
-        .case("that is the last admin", Who::Admin, &[("id", &scene.admin_id)], LAST)
+        .case(
+            "that is the last admin",
+            Who::Admin,
+            &of(admin, "admin@example.com"),
+            LAST,
+        )
         .for_admins()
         .by_id()
 }

@@ -165,12 +165,14 @@ impl PageForm for MailReset {
     }
 }
 
-/// Deletes the account.
-#[server(prefix = "/form", endpoint = "delete_user", protocol = Form, input_derive = (Deserialize,), impl_from = false, impl_deref = false)]
-pub(super) async fn delete_user(id: String) -> Result<Done, Problem> {
+/// Deletes the account, whose address was typed to confirm it.
+#[server(prefix = "/form", endpoint = "delete_user", protocol = Form, input_derive = (Deserialize,))]
+pub(super) async fn delete_user(id: String, email: String) -> Result<Done, Problem> {
     let mut desk = Desk::open()?;
     let (actor, user) = admin_and_user(&mut desk, &id).await?;
-    desk.auth().delete_user(&actor, user, &desk.client()).await?;
+    desk.auth()
+        .delete_user(&actor, user, Some(&email), &desk.client())
+        .await?;
     Ok(Done::to(PAGE).saying(Notice::UserDeleted))
 }
 
@@ -180,6 +182,10 @@ impl PageForm for DeleteUser {
     fn page(&self) -> String {
         page_of(&self.id)
     }
+
+    fn echo(&self) -> Echo {
+        vec![("email".to_owned(), self.email.clone())]
+    }
 }
 
 const BUTTONS: &[&str] = &[
@@ -187,7 +193,6 @@ const BUTTONS: &[&str] = &[
     UpdateUser::PATH,
     EndUserSessions::PATH,
     MailReset::PATH,
-    DeleteUser::PATH,
 ];
 
 #[component]
@@ -203,7 +208,21 @@ fn UserPage(review: UserReview) -> impl IntoView {
         <ButtonAlert actions=BUTTONS/>
         <Section id="account" title="Account"><Facts user/></Section>
         <Section id="roles" title="Roles" about="What the account may do, here and in applications."><Roles id roles/></Section>
-        <Section id="access" title="Access" about="Deleting cannot be undone."><Access id is_active/></Section>
+        <Section id="access" title="Access" about="Whether its owner gets in."><Access id is_active/></Section>
+        <Section id="delete" title="Delete account" about="At once, with everything in it. It cannot be undone.">
+            <FormView action=DeleteUser::PATH>
+                <input type="hidden" name="id" value=id.to_string()/>
+                <Field
+                    name="email"
+                    label="Email address of the account"
+                    kind="email"
+                    inputmode="email"
+                    hint="Type it, so that no other account is deleted by a slip."
+                    required=true
+                />
+                <button class="danger">"Delete account"</button>
+            </FormView>
+        </Section>
         <section class="card" id="trail" aria-labelledby="trail-title">
             <h2 id="trail-title">"Audit trail"</h2>
             <Events events=events.items/>
@@ -294,10 +313,6 @@ fn Access(id: UserId, is_active: bool) -> impl IntoView {
                 <input type="hidden" name="id" value=id.to_string()/>
                 <input type="hidden" name="is_active" value=(!is_active).to_string()/>
                 <button class=class>{text}</button>
-            </form>
-            <form method="post" action=DeleteUser::PATH>
-                <input type="hidden" name="id" value=id.to_string()/>
-                <button class="danger">"Delete account"</button>
             </form>
         </div>
     }
