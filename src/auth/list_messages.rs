@@ -43,11 +43,8 @@ impl Auth {
 
 fn parse_state(state: Option<&str>) -> Result<Option<MessageState>, FieldError> {
     let refuse = || {
-        FieldError::new(
-            "state",
-            "invalid_state",
-            "A state is waiting, sending, sent, failed or dropped",
-        )
+        let names = MessageState::ALL.map(MessageState::as_str).join(", ");
+        FieldError::new("state", "invalid_state", format!("A state is one of {names}"))
     };
     state.map(|text| text.parse().map_err(|_| refuse())).transpose()
 }

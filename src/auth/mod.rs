@@ -78,6 +78,7 @@ pub use self::{
     update_profile::UpdateProfile,
     update_user::UpdateUser,
 };
+pub use crate::store::MessageState;
 use crate::{
     clock::{Clock, Timestamp},
     mail::Waker,

@@ -8,7 +8,7 @@ use super::Error;
 use crate::{
     clock::Timestamp,
     id::{EventId, MessageId, SessionId, UserId},
-    store::{EventRow, ListedEventRow, MessageRow, SessionRow, SessionUserRow, UserRow},
+    store::{EventRow, ListedEventRow, MessageRow, MessageState, SessionRow, SessionUserRow, UserRow},
     token::{IssuedAccess, RefreshToken},
 };
 
@@ -285,8 +285,8 @@ pub struct Message {
     pub user_id: Option<UserId>,
     /// Where it goes; empty when it goes nowhere, or when its account was deleted.
     pub address: String,
-    /// `waiting`, `sending`, `sent`, `failed` or `dropped`.
-    pub state: String,
+    /// How far it got.
+    pub state: MessageState,
     /// How often it was tried.
     pub attempts: i64,
     /// When it is tried next, or was last.
@@ -306,7 +306,7 @@ impl From<MessageRow> for Message {
             kind: row.kind,
             user_id: row.user_id,
             address: row.address,
-            state: row.state.to_string(),
+            state: row.state,
             attempts: row.attempts,
             due_at: row.due_at,
             last_error: row.last_error,

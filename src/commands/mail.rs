@@ -3,7 +3,7 @@
 use anyhow::bail;
 use clap::Subcommand;
 use vestibule::{
-    auth::{Actor, Auth, Client, Error, Message, MessageQuery},
+    auth::{Actor, Auth, Client, Error, Message, MessageQuery, MessageState},
     config::Config,
     id::MessageId,
 };
@@ -16,7 +16,7 @@ pub(crate) enum Command {
     /// List the messages in the outbox, newest first: what they are about, never what they say
     List {
         /// Only those in this state
-        #[arg(long, value_parser = ["waiting", "sending", "sent", "failed", "dropped"])]
+        #[arg(long, value_parser = MessageState::ALL.map(MessageState::as_str))]
         state: Option<String>,
         /// At most so many
         #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Serialize, Serializer};
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -27,6 +28,15 @@ pub enum MessageState {
 }
 
 impl MessageState {
+    /// Every state, in the order in which a message may pass through them.
+    pub const ALL: [Self; 5] = [Self::Waiting, Self::Sending, Self::Sent, Self::Failed, Self::Dropped];
+
+    /// Whether there is nothing more to be done with a message in this state.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Sent | Self::Failed | Self::Dropped)
+    }
+
     /// The name by which the database and the API know it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -46,6 +56,12 @@ impl fmt::Display for MessageState {
     }
 }
 
+impl Serialize for MessageState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 /// Not the name of a [`MessageState`].
 #[derive(Debug, thiserror::Error)]
 #[error("unknown state of a message")]
@@ -55,7 +71,7 @@ impl FromStr for MessageState {
     type Err = UnknownState;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        [Self::Waiting, Self::Sending, Self::Sent, Self::Failed, Self::Dropped]
+        Self::ALL
             .into_iter()
             .find(|state| state.as_str() == name)
             .ok_or(UnknownState)

@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    auth::{self, Export, SignedIn},
+    auth::{self, Export, MessageState, SignedIn},
     clock::Timestamp,
     id::{EventId, MessageId, ProductId, SessionId, UserId},
     password::{Strength, Weakness},
@@ -486,8 +486,8 @@ pub(super) struct MessageResponse {
     #[schemars(example = &"mira@example.com")]
     address: String,
     /// `waiting`, `sending`, `sent`, `failed` or `dropped`.
-    #[schemars(example = &"sent")]
-    state: String,
+    #[schemars(with = "String", example = &"sent")]
+    state: MessageState,
     #[schemars(example = 1)]
     attempts: i64,
     /// When it is tried next, or was last.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{asked, filtered};
 use crate::{
-    auth::{Actor, Auth, Message, MessageQuery, Page},
+    auth::{Actor, Auth, Message, MessageQuery, MessageState, Page},
     web::{
         AppState,
         pages::{
@@ -106,13 +106,13 @@ fn MailPage(messages: Page<Message>, filters: ListQuery) -> impl IntoView {
 
 #[component]
 fn MessageRow(message: Message) -> impl IntoView {
-    let class = match message.state.as_str() {
-        "sent" => "badge good",
-        "failed" => "badge warn",
-        _ => "badge plain",
+    let class = match message.state {
+        MessageState::Sent => "badge good",
+        MessageState::Failed => "badge warn",
+        MessageState::Waiting | MessageState::Sending | MessageState::Dropped => "badge plain",
     };
     // What waits or is on its way is sent anyway.
-    let is_over = matches!(message.state.as_str(), "sent" | "failed" | "dropped");
+    let is_over = message.state.is_final();
     // Of one that is over, it says only when a claim on it would have run out.
     let due = (!is_over).then(|| view! { <Time at=message.due_at/> });
     let label = format!("Send again: {} to {}", message.kind, message.address);
@@ -128,7 +128,7 @@ fn MessageRow(message: Message) -> impl IntoView {
         <tr>
             <td class="text">{message.address}</td>
             <td>{message.kind}</td>
-            <td><span class=class>{message.state}</span></td>
+            <td><span class=class>{message.state.as_str()}</span></td>
             <td>{message.attempts}</td>
             <td>{due}</td>
             <td class="text">{message.last_error}</td>
