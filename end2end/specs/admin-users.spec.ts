@@ -217,8 +217,8 @@ test.describe("one user's page", () => {
     await guest.logIn(ann);
     await visitor.visit(`/admin/users/${ann.id}`);
     const trail = visitor.page.getByRole('region', { name: 'Audit trail' }).getByRole('row');
-    await expect(trail.filter({ hasText: 'sign_up' })).toHaveCount(1);
-    await expect(trail.filter({ hasText: 'log_in' })).toHaveCount(2);
+    await expect(trail.filter({ hasText: 'Sign-up' })).toHaveCount(1);
+    await expect(trail.filter({ hasText: 'Sign-in' })).toHaveCount(2);
     expect(await visitor.page.content()).not.toContain(PASSWORD);
   });
 

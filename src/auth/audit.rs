@@ -36,7 +36,7 @@ pub(crate) enum EventKind {
 }
 
 impl EventKind {
-    pub(super) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::SignUp,
         Self::LogIn,
         Self::LogOut,
@@ -61,7 +61,13 @@ impl EventKind {
         Self::RotateKeys,
     ];
 
-    pub(super) const fn as_str(self) -> &'static str {
+    /// The kind that the log calls `name`.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// Its name in the log, by which it can be searched.
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::SignUp => "sign_up",
             Self::LogIn => "log_in",
@@ -87,11 +93,6 @@ impl EventKind {
             Self::RotateKeys => "rotate_keys",
         }
     }
-}
-
-/// The name of every kind of event, as the log can be searched by it.
-pub(crate) fn event_names() -> impl Iterator<Item = &'static str> {
-    EventKind::ALL.into_iter().map(EventKind::as_str)
 }
 
 /// One entry in the making.

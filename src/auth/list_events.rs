@@ -88,7 +88,7 @@ fn parse_user(user: Option<&str>) -> Result<Option<UserName>, FieldError> {
 
 fn parse_event(event: Option<String>) -> Result<Option<String>, FieldError> {
     match event {
-        Some(name) if !EventKind::ALL.iter().any(|kind| kind.as_str() == name) => {
+        Some(name) if EventKind::named(&name).is_none() => {
             let names = EventKind::ALL.map(EventKind::as_str).join(", ");
             Err(FieldError::new(
                 "event",

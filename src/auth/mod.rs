@@ -57,7 +57,7 @@ mod verify_email;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-pub(crate) use self::{audit::event_names, fields::FieldErrors, page::PageRequest};
+pub(crate) use self::{audit::EventKind, fields::FieldErrors, page::PageRequest};
 pub use self::{
     change_email::ChangeEmail,
     change_password::ChangePassword,

@@ -1,7 +1,7 @@
-//! What pages say of a refusal, where they do not say it as the API does: that speaks to programs, in the words which the
-//! templates' clients know.
+//! What pages call the things that have codes: refusals, where they do not say it as the API does, which speaks to programs
+//! in the words that the templates' clients know; and what is in the lists of admins.
 
-use crate::auth::Error;
+use crate::auth::{Error, EventKind, MessageState};
 
 const WORDS: [(&str, &str); 6] = [
     (Error::InvalidCredentials.code(), "Wrong username or password."),
@@ -21,4 +21,110 @@ const WORDS: [(&str, &str); 6] = [
 /// The words for a code, if a page has its own.
 pub(super) fn of(code: &str) -> Option<&'static str> {
     WORDS.iter().find(|(known, _)| *known == code).map(|(_, words)| *words)
+}
+
+/// What an event of the audit log is called.
+pub(super) fn event(name: &str) -> String {
+    EventKind::named(name).map_or_else(|| plain(name), |kind| event_kind(kind).to_owned())
+}
+
+/// What a kind of event is called.
+pub(super) const fn event_kind(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::SignUp => "Sign-up",
+        EventKind::LogIn => "Sign-in",
+        EventKind::LogOut => "Sign-out",
+        EventKind::Refresh => "Session renewal",
+        EventKind::UpdateProfile => "Profile change",
+        EventKind::ChangePassword => "Password change",
+        EventKind::RequestReset => "Reset link request",
+        EventKind::FinishReset => "Password reset",
+        EventKind::ChangeEmail => "Address change request",
+        EventKind::VerifyEmail => "Address verification",
+        EventKind::ResendVerification => "Verification link request",
+        EventKind::DeleteAccount => "Account deletion",
+        EventKind::ExportAccount => "Data export",
+        EventKind::EndSession => "Device sign-out",
+        EventKind::EndOtherSessions => "Sign-out of all other devices",
+        EventKind::CreateUser => "Account made by hand",
+        EventKind::UpdateUser => "Account change by an admin",
+        EventKind::DeleteUser => "Account deletion by an admin",
+        EventKind::EndUserSessions => "Sign-out everywhere by an admin",
+        EventKind::MailReset => "Reset link from an admin",
+        EventKind::ResendMessage => "Mail sent again",
+        EventKind::RotateKeys => "New signing key",
+    }
+}
+
+/// How an event of the audit log ended.
+pub(super) fn outcome(code: &str) -> String {
+    const OUTCOMES: [(&str, &str); 9] = [
+        ("success", "Done"),
+        // The one field whose refusal is recorded.
+        ("invalid_fields", "Wrong password"),
+        (Error::InvalidCredentials.code(), "Wrong username or password"),
+        (Error::InactiveUser.code(), "Account disabled"),
+        (Error::EmailNotVerified.code(), "Address not verified"),
+        (Error::EmailTaken.code(), "Address taken"),
+        (Error::UsernameTaken.code(), "Username taken"),
+        (Error::LinkInvalid.code(), "Link not valid"),
+        (Error::RefreshTokenReused.code(), "Token used twice"),
+    ];
+    in_table(&OUTCOMES, code)
+}
+
+/// What a kind of message is called.
+pub(super) fn message_kind(name: &str) -> String {
+    const KINDS: [(&str, &str); 8] = [
+        ("verify_email", "Address verification"),
+        ("verify_new_email", "New address verification"),
+        ("reset_password", "Password reset"),
+        ("reset_password_by_admin", "Password reset by an admin"),
+        ("account_exists", "Account exists already"),
+        ("password_changed", "Password was changed"),
+        ("email_changed", "Address was changed"),
+        ("session_reused", "Session ended for safety"),
+    ];
+    in_table(&KINDS, name)
+}
+
+/// How far a message got.
+pub(super) const fn message_state(state: MessageState) -> &'static str {
+    match state {
+        MessageState::Waiting => "Waiting",
+        MessageState::Sending => "Sending",
+        MessageState::Sent => "Sent",
+        MessageState::Failed => "Failed",
+        MessageState::Dropped => "Dropped",
+    }
+}
+
+fn in_table(table: &[(&str, &str)], code: &str) -> String {
+    let known = table.iter().find(|(known, _)| *known == code);
+    known.map_or_else(|| plain(code), |(_, words)| (*words).to_owned())
+}
+
+/// A code as a word, for what another version of this program wrote.
+fn plain(code: &str) -> String {
+    let words = code.replace('_', " ");
+    let mut characters = words.chars();
+    characters
+        .next()
+        .map(|first| first.to_uppercase().chain(characters).collect())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_version_wrote_is_said_without_its_code() {
+        assert_eq!(event("log_in"), "Sign-in");
+        assert_eq!(event("enrol_passkey"), "Enrol passkey");
+        assert_eq!(outcome("link_invalid"), "Link not valid");
+        assert_eq!(outcome("not_found"), "Not found");
+        assert_eq!(message_kind("reset_password"), "Password reset");
+        assert_eq!(message_kind(""), "");
+    }
 }

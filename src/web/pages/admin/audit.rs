@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{asked, filtered, user::path_of};
 use crate::{
-    auth::{Auth, EventQuery, ListedEvent, Page, event_names},
+    auth::{Auth, EventKind, EventQuery, ListedEvent, Page},
     id::UserId,
     mail::device_in_words,
     web::{
@@ -15,6 +15,7 @@ use crate::{
             components::{Choice, Filter, Pages, Said, Table, Time},
             shell::Head,
             visit::SignedInVisit,
+            words,
         },
         params::Query,
         problem::Problem,
@@ -57,7 +58,9 @@ async fn page(
 fn AuditPage(events: Page<ListedEvent>, filters: ListQuery) -> impl IntoView {
     let base = filtered(PAGE, &[("user", &filters.user), ("event", &filters.event)]);
     let is_later = !filters.cursor.is_empty();
-    let options = event_names().map(|name| (name, name)).collect();
+    let options = EventKind::ALL
+        .map(|kind| (kind.as_str(), words::event_kind(kind)))
+        .to_vec();
     view! {
         <h1 id="title">"Audit log"</h1>
         <Said/>
@@ -103,8 +106,8 @@ fn EventRow(listed: ListedEvent) -> impl IntoView {
     view! {
         <tr>
             <td><Time at=event.at exact=true/></td>
-            <td>{event.event}</td>
-            <td><span class=class>{event.outcome}</span></td>
+            <td>{words::event(&event.event)}</td>
+            <td><span class=class>{words::outcome(&event.outcome)}</span></td>
             <td class="text"><Who id=event.user_id email=user_email/></td>
             <td class="text"><Who id=event.actor_id email=actor_email/></td>
             <td class="text">{event.client_address}</td>

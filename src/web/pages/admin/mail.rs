@@ -16,6 +16,7 @@ use crate::{
             notice::Notice,
             shell::Head,
             visit::SignedInVisit,
+            words,
         },
         params::Query,
         problem::Problem,
@@ -79,16 +80,13 @@ fn MailPage(messages: Page<Message>, filters: ListQuery) -> impl IntoView {
             .into_iter()
             .map(|message| view! { <MessageRow message/> })
             .collect_view();
-        let heads = vec!["To", "Kind", "State", "Attempts", "Due", "Last error", ""];
+        // The state comes second, so that it is seen on a phone.
+        let heads = vec!["To", "State", "Kind", "Written", "Attempts", "Due", "Last error", ""];
         view! { <Table labelled_by="title" heads>{rows}</Table> }.into_any()
     };
-    let states = vec![
-        ("waiting", "Waiting"),
-        ("sending", "Sending"),
-        ("sent", "Sent"),
-        ("failed", "Failed"),
-        ("dropped", "Dropped"),
-    ];
+    let states = MessageState::ALL
+        .map(|state| (state.as_str(), words::message_state(state)))
+        .to_vec();
     view! {
         <h1 id="title">"Mail"</h1>
         <Said/>
@@ -115,7 +113,8 @@ fn MessageRow(message: Message) -> impl IntoView {
     let is_over = message.state.is_final();
     // Of one that is over, it says only when a claim on it would have run out.
     let due = (!is_over).then(|| view! { <Time at=message.due_at/> });
-    let label = format!("Send again: {} to {}", message.kind, message.address);
+    let kind = words::message_kind(&message.kind);
+    let label = format!("Send again: {kind} to {}", message.address);
     let resend = is_over.then(|| {
         view! {
             <form method="post" action=ResendMessage::PATH>
@@ -127,8 +126,9 @@ fn MessageRow(message: Message) -> impl IntoView {
     view! {
         <tr>
             <td class="text">{message.address}</td>
-            <td>{message.kind}</td>
-            <td><span class=class>{message.state.as_str()}</span></td>
+            <td><span class=class>{words::message_state(message.state)}</span></td>
+            <td>{kind}</td>
+            <td><Time at=message.created_at/></td>
             <td>{message.attempts}</td>
             <td>{due}</td>
             <td class="text">{message.last_error}</td>
