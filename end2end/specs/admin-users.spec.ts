@@ -222,6 +222,24 @@ test.describe("one user's page", () => {
     expect(await visitor.page.content()).not.toContain(PASSWORD);
   });
 
+  test('a long trail leads on to the audit log, by a link as high as a thumb', async ({ visitor, server }) => {
+    const ann = await server.signUp();
+    const token = await server.accessToken(ann);
+    for (let times = 0; times < 50; times++) {
+      const answer = await fetch(`${server.url}/api/auth/me`, {
+        method: 'PATCH',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ name: `Ann the ${times}th` }),
+      });
+      expect(answer.status).toBe(200);
+    }
+    await visitor.visit(`/admin/users/${ann.id}`);
+    const link = visitor.page.getByRole('link', { name: 'All that is in the audit log' });
+    expect((await link.boundingBox())?.height).toBeGreaterThanOrEqual(43.9);
+    await link.click();
+    await visitor.isAt(`/admin/audit?user=${ann.id}`, 'Audit log');
+  });
+
   test('nobody is there under an id that nobody has', async ({ visitor, watch }) => {
     watch.expectStatus(404);
     for (const id of ['00000000-0000-7000-8000-000000000000', 'x']) {

@@ -91,6 +91,9 @@ test("somebody else's product may be looked at, not touched", async ({ visitor, 
   await expect(row).not.toContainText('yours');
   await visitor.visit(`/products/${id}`);
   await visitor.sees(`Bench of ${ben.username}`);
+  const card = visitor.section(`Bench of ${ben.username}`);
+  await expect(card).toHaveClass(/\bcard\b/);
+  await expect(card).toContainText('What it is');
   await expect(visitor.button('Save')).toHaveCount(0);
   await expect(visitor.button('Delete')).toHaveCount(0);
   for (const form of ['update_product', 'delete_product']) {

@@ -7,6 +7,9 @@ test('an address is verified by a click, signed out or in', async ({ visitor, an
   const ann = await server.signUp();
   await visitor.visit(`/verify-email?token=${await server.verificationToken(ann)}`);
   await visitor.sees(TITLE);
+  const text = await visitor.page.getByText('One click, and we know').boundingBox();
+  const button = await visitor.button('Verify address').boundingBox();
+  expect((button?.y ?? 0) - (text?.y ?? 0) - (text?.height ?? 0), 'room between the two').toBeGreaterThan(12);
   await visitor.submit('Verify address');
   await visitor.isAt('/login', 'Sign in');
   await visitor.isTold('Your address is verified.');

@@ -226,9 +226,18 @@ fn ProductPage(product: Product, is_changeable: bool) -> impl IntoView {
         {if is_changeable {
             view! { <ChangeableProduct product/> }.into_any()
         } else {
-            view! { <p>{product.description}</p> }.into_any()
+            view! { <ForeignProduct product/> }.into_any()
         }}
     }
+}
+
+#[component]
+fn ForeignProduct(product: Product) -> impl IntoView {
+    let text = match product.description {
+        Some(text) => view! { <p class="lines" dir="auto">{text}</p> }.into_any(),
+        None => view! { <p class="dim">"There is no description."</p> }.into_any(),
+    };
+    view! { <section class="card" aria-label=product.name>{text}</section> }
 }
 
 #[component]

@@ -55,8 +55,8 @@ fn VerifyEmailPage(token: String, link_is_bad: bool) -> impl IntoView {
     let is_good = !link_is_bad && !token.is_empty();
     let form = if is_good {
         view! {
+            <p>"One click, and we know that the address is yours."</p>
             <FormView action=VerifyEmail::PATH>
-                <p>"One click, and we know that the address is yours."</p>
                 <input type="hidden" name="token" value=token/>
                 <button class="primary">"Verify address"</button>
             </FormView>

@@ -226,7 +226,7 @@ fn UserPage(review: UserReview) -> impl IntoView {
         <section class="card" id="trail" aria-labelledby="trail-title">
             <h2 id="trail-title">"Audit trail"</h2>
             <Events events=events.items/>
-            {events.next_cursor.map(|_| view! { <p><a href=all_events>"All that is in the audit log"</a></p> })}
+            {events.next_cursor.map(|_| view! { <p class="pages"><a href=all_events>"All that is in the audit log"</a></p> })}
         </section>
     }
 }
