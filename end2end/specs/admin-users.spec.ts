@@ -88,6 +88,22 @@ test.describe('the list', () => {
       await expect(visitor.page.getByRole('heading', { level: 1 })).toBeVisible();
     }
   });
+
+  test('a mistyped filter is told at its field, where another can be chosen', async ({ visitor, admin, watch }) => {
+    watch.expectStatus(422);
+    const answer = await visitor.visit(`/admin/users?q=${admin.username}&status=odd`);
+    expect(answer.status()).toBe(422);
+    await visitor.sees('Users');
+    await visitor.isRefused({
+      title: 'Users',
+      fields: { Status: 'There is no such status: choose one.' },
+      kept: { Search: admin.username },
+    });
+    await visitor.field('Status').selectOption('Active');
+    await visitor.button('Search').click();
+    await expect(rowOf(visitor, admin)).toBeVisible();
+    await visitor.isToldNothing();
+  });
 });
 
 test.describe("one user's page", () => {

@@ -13,6 +13,7 @@ mod origin;
 )]
 mod pages;
 mod params;
+mod paths;
 mod payload;
 pub mod problem;
 mod secret;

@@ -11,7 +11,7 @@ use url::Url;
 use super::openapi::{SERVICES, answers_with, for_anyone, named, refuses};
 use crate::{
     auth::{self, User},
-    web::{AppState, Site, cookies::is_over, identity::UnrenewedIdentity, problem::Problem},
+    web::{AppState, Site, cookies::is_over, identity::UnrenewedIdentity, paths::login_path, problem::Problem},
 };
 
 const REMOTE_USER: HeaderName = HeaderName::from_static("remote-user");
@@ -62,7 +62,7 @@ async fn forward(
         // Proxies know 401 and 403, and take every other status for a fault.
         Err(auth::Error::InactiveUser) => Err(inactive()),
         Err(error) if is_over(&error) => match wanted_page(&state.site, &headers) {
-            Some(page) => Ok(Redirect::to(&login_page(&state.site, &page)).into_response()),
+            Some(page) => Ok(Redirect::to(&login_url(&state.site, &page)).into_response()),
             None => Err(error.into()),
         },
         Err(error) => Err(error.into()),
@@ -96,11 +96,8 @@ fn user_headers(user: &User) -> HeaderMap {
     .collect()
 }
 
-fn login_page(site: &Site, page: &Url) -> String {
-    let query = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("next", page.as_str())
-        .finish();
-    site.public_url.link(&format!("/login?{query}"))
+fn login_url(site: &Site, page: &Url) -> String {
+    site.public_url.link(&login_path(Some(page.as_str())))
 }
 
 /// The page that a browser is to come back to after the log-in, where the proxy says which: it wants HTML, by GET, from
@@ -144,7 +141,7 @@ mod tests {
     fn a_browser_comes_back_to_the_page_it_wanted() {
         let page = wanted_page(&site(), &headers("https", "app.example", "/a?b=c&d")).unwrap();
         assert_eq!(page.as_str(), "https://app.example/a?b=c&d");
-        let login = login_page(&site(), &page);
+        let login = login_url(&site(), &page);
         assert_eq!(
             login,
             "http://localhost:8000/login?next=https%3A%2F%2Fapp.example%2Fa%3Fb%3Dc%26d"

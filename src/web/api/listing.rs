@@ -13,7 +13,7 @@ use axum::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::auth::Page;
+use crate::{auth::Page, web::paths::with_query};
 
 /// Which page of a list.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -106,11 +106,8 @@ where
 /// Relative to the request, whose host and prefix a proxy may have changed.
 fn next_link(query: &str, cursor: &str) -> Option<HeaderValue> {
     let kept = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "cursor");
-    let query = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(kept)
-        .append_pair("cursor", cursor)
-        .finish();
-    HeaderValue::try_from(format!("<?{query}>; rel=\"next\"")).ok()
+    let next = with_query("", kept.chain([("cursor".into(), cursor.into())]));
+    HeaderValue::try_from(format!("<{next}>; rel=\"next\"")).ok()
 }
 
 impl<T: Serialize> IntoResponse for PlainArray<T> {

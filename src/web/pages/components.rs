@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 
 use super::flash::Flash;
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, web::paths::with_query};
 
 /// What was just done, if anything: good news stands below the page's name.
 #[component]
@@ -37,60 +37,17 @@ pub(super) fn Section(
     }
 }
 
-/// A field by which a list is searched.
-#[component]
-pub(super) fn Filter(
-    id: &'static str,
-    name: &'static str,
-    label: &'static str,
-    #[prop(default = "text")] kind: &'static str,
-    value: String,
-) -> impl IntoView {
-    view! {
-        <div class="field">
-            <label for=id>{label}</label>
-            <input id=id name=name type=kind value=value autocomplete="off"/>
-        </div>
-    }
-}
-
-/// A choice by which a list is searched. The empty value is any.
-#[component]
-pub(super) fn Choice(
-    id: &'static str,
-    name: &'static str,
-    label: &'static str,
-    /// Each with what it is called.
-    options: Vec<(&'static str, &'static str)>,
-    chosen: String,
-) -> impl IntoView {
-    let options = options
-        .into_iter()
-        .map(move |(value, text)| {
-            let selected = value == chosen;
-            view! { <option value=value selected=selected>{text}</option> }
-        })
-        .collect_view();
-    view! {
-        <div class="field">
-            <label for=id>{label}</label>
-            <select id=id name=name><option value="">"Any"</option>{options}</select>
-        </div>
-    }
-}
-
-/// A table that scrolls sideways where it does not fit, also by keyboard.
+/// A table that scrolls sideways where it does not fit, also by keyboard; without rows, what there is to say instead.
 #[component]
 pub(super) fn Table(
-    /// The id of its heading.
-    #[prop(optional)]
-    labelled_by: Option<&'static str>,
-    /// Its name, where the heading names what is around it.
-    #[prop(optional)]
-    label: Option<&'static str>,
+    label: &'static str,
     heads: Vec<&'static str>,
-    children: Children,
+    rows: Vec<AnyView>,
+    nothing: &'static str,
 ) -> impl IntoView {
+    if rows.is_empty() {
+        return view! { <p class="empty">{nothing}</p> }.into_any();
+    }
     let heads = heads
         .into_iter()
         .map(|head| match head {
@@ -99,13 +56,14 @@ pub(super) fn Table(
         })
         .collect_view();
     view! {
-        <div class="table" tabindex="0" role="region" aria-labelledby=labelled_by aria-label=label>
+        <div class="table" tabindex="0" role="region" aria-label=label>
             <table>
                 <thead><tr>{heads}</tr></thead>
-                <tbody>{children()}</tbody>
+                <tbody>{rows}</tbody>
             </table>
         </div>
     }
+    .into_any()
 }
 
 /// A moment as it is to be shown.
@@ -142,18 +100,21 @@ fn in_words(rfc_3339: &str) -> String {
 /// Where a list goes on.
 #[component]
 pub(super) fn Pages(
-    /// The page without its cursor, with its filters.
-    base: String,
+    /// The path of the list.
+    path: &'static str,
+    /// What it was asked for.
+    #[prop(optional)]
+    filters: Vec<(&'static str, String)>,
     /// Whether this is not the first page.
     is_later: bool,
     #[prop(optional_no_strip)] next_cursor: Option<String>,
 ) -> impl IntoView {
-    let first = is_later.then(|| view! { <a href=base.clone()>"First page"</a> });
-    let with = move |cursor: &str| {
-        let separator = if base.contains('?') { '&' } else { '?' };
-        format!("{base}{separator}cursor={cursor}")
-    };
-    let next = next_cursor.map(|cursor| view! { <a rel="next" href=with(&cursor)>"Next page"</a> });
+    let mut fields: Vec<_> = filters.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+    let first = is_later.then(|| view! { <a href=with_query(path, fields.clone())>"First page"</a> });
+    let next = next_cursor.map(|cursor| {
+        fields.push(("cursor", cursor));
+        view! { <a rel="next" href=with_query(path, fields)>"Next page"</a> }
+    });
     let is_needed = next.is_some() || first.is_some();
     is_needed.then(|| view! { <nav class="pages" aria-label="Pages">{first}{next}</nav> })
 }

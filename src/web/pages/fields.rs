@@ -7,33 +7,26 @@ use std::sync::{
 
 use leptos::{attr::custom::custom_attribute, context::Provider, prelude::*};
 
-use super::flash::{Echo, Flash, Refused};
+use super::flash::{Echo, Flash};
 use crate::password::Policy;
 
 /// A form whose last sending its fields know of.
 #[derive(Clone)]
 struct Sent {
-    /// The last part of the server function's path, by which the fields' ids begin.
+    /// The name of the form, by which the fields' ids begin.
     name: &'static str,
-    refused: Option<Refused>,
+    /// The fields that were refused, each with why.
+    faults: Vec<(String, String)>,
     echo: Echo,
     /// Whether a field has the focus already: of the bad ones, the first gets it.
     has_focus: Arc<AtomicBool>,
 }
 
 impl Sent {
-    fn to(action: &'static str) -> Self {
-        let (refused, echo) = match use_context::<Flash>() {
-            Some(Flash::Refused(refused)) if refused.form == action => {
-                let echo = refused.echo.clone();
-                (Some(refused), echo)
-            }
-            Some(Flash::Done { echo, .. }) => (None, echo),
-            _ => (None, Echo::new()),
-        };
+    fn new(name: &'static str, faults: Vec<(String, String)>, echo: Echo) -> Self {
         Self {
-            name: action.rsplit('/').next().unwrap_or(action),
-            refused,
+            name,
+            faults,
             echo,
             has_focus: Arc::default(),
         }
@@ -44,12 +37,11 @@ impl Sent {
             let pair = pairs.iter().find(|(field, _)| field == name);
             pair.map(|(_, value)| value.clone())
         };
-        let faults = self.refused.iter().flat_map(|refused| &refused.fields);
-        let faults = faults.filter(|(field, _)| field == name);
+        let faults = self.faults.iter().filter(|(field, _)| field == name);
         // A password can be short and guessable at once.
         let faults: Vec<&str> = faults.map(|(_, message)| message.as_str()).collect();
         let error = (!faults.is_empty()).then(|| faults.join(" "));
-        let wants_focus = error.is_some() || (focus && self.refused.as_ref().is_none_or(|it| it.fields.is_empty()));
+        let wants_focus = error.is_some() || (focus && self.faults.is_empty());
         SentField {
             id: format!("{}-{name}", self.name),
             echo: value_of(&self.echo),
@@ -67,6 +59,9 @@ struct SentField {
     has_focus: bool,
 }
 
+/// What is said above a form of which some fields are marked.
+const LOOK: &str = "Look at the marked fields and try again.";
+
 /// A form that is sent to a server function. Says above its fields why it came back, if it did.
 #[component]
 pub(super) fn FormView(
@@ -74,19 +69,53 @@ pub(super) fn FormView(
     action: &'static str,
     children: Children,
 ) -> impl IntoView {
-    let sent = Sent::to(action);
-    let alert = sent.refused.as_ref().map(|refused| {
+    let (refused, echo) = match use_context::<Flash>() {
+        Some(Flash::Refused(refused)) if refused.form == action => {
+            let echo = refused.echo.clone();
+            (Some(refused), echo)
+        }
+        Some(Flash::Done { echo, .. }) => (None, echo),
+        _ => (None, Echo::new()),
+    };
+    let alert = refused.as_ref().map(|refused| {
         let text = if refused.fields.is_empty() {
             refused.text()
         } else {
-            "Look at the marked fields and try again.".to_owned()
+            LOOK.to_owned()
         };
         view! { <Alert text/> }
     });
+    let faults = refused.map(|refused| refused.fields).unwrap_or_default();
+    let sent = Sent::new(action.rsplit('/').next().unwrap_or(action), faults, echo);
     view! {
         {alert}
         <form method="post" action=action novalidate>
             <Provider value=sent>{children()}</Provider>
+        </form>
+    }
+}
+
+/// A form by which a list is searched. It is sent by GET, so that the question stands in the address, where it can be
+/// kept and sent on; its fields hold it still, and say what is wrong with it.
+#[component]
+pub(super) fn SearchForm(
+    name: &'static str,
+    asked: Echo,
+    /// What is wrong, by field.
+    faults: Vec<(String, String)>,
+    children: Children,
+) -> impl IntoView {
+    let is_marked = |(field, _): &&(String, String)| asked.iter().any(|(name, _)| name == field);
+    let (marked, others): (Vec<_>, Vec<_>) = faults.iter().partition(is_marked);
+    let texts = others.into_iter().map(|(_, message)| message.as_str());
+    let texts: Vec<&str> = (!marked.is_empty()).then_some(LOOK).into_iter().chain(texts).collect();
+    let alert = (!texts.is_empty()).then(|| view! { <Alert text=texts.join(" ")/> });
+    let sent = Sent::new(name, faults, asked);
+    view! {
+        {alert}
+        <form class="filters" method="get" role="search">
+            <Provider value=sent>{children()}</Provider>
+            <button class="quiet">"Search"</button>
         </form>
     }
 }
@@ -167,6 +196,35 @@ pub(super) fn Field(
         />
     };
     view! { <FieldFrame field label hint>{input}</FieldFrame> }
+}
+
+/// A labelled choice by which a list is searched. The empty value is any.
+#[component]
+pub(super) fn Choice(
+    name: &'static str,
+    label: &'static str,
+    /// Each with what it is called.
+    options: Vec<(&'static str, &'static str)>,
+) -> impl IntoView {
+    let field = sent().field(name, false);
+    let chosen = field.echo.clone().unwrap_or_default();
+    let options = options
+        .into_iter()
+        .map(|(value, text)| {
+            let selected = value == chosen;
+            view! { <option value=value selected=selected>{text}</option> }
+        })
+        .collect_view();
+    let described = described_by(&field, false);
+    let bad = field.error.is_some().then_some("true");
+    let (id, has_focus) = (field.id.clone(), field.has_focus);
+    let input = view! {
+        <select id=id name=name aria-describedby=described aria-invalid=bad autofocus=has_focus>
+            <option value="">"Any"</option>
+            {options}
+        </select>
+    };
+    view! { <FieldFrame field label>{input}</FieldFrame> }
 }
 
 /// A labelled box for several lines of somebody's own words.
@@ -315,7 +373,7 @@ fn FieldFrame(
 
 fn sent() -> Sent {
     // Outside of a form there is nothing that could have been sent.
-    use_context().unwrap_or_else(|| Sent::to(""))
+    use_context().unwrap_or_else(|| Sent::new("", Vec::new(), Echo::new()))
 }
 
 fn hint_id(id: &str) -> String {

@@ -8,14 +8,19 @@ use super::{
     components::Said,
     fields::{ButtonAlert, FormView, NewPasswordField},
     form::{Desk, Done, Form, PageForm, form_route},
-    login_path,
     notice::Notice,
     shell::Head,
     visit::Visit,
 };
 use crate::{
     auth,
-    web::{AppState, params::Query, problem::Problem, secret::Secret},
+    web::{
+        AppState,
+        params::Query,
+        paths::{login_path, with_query},
+        problem::Problem,
+        secret::Secret,
+    },
 };
 
 pub(super) fn router() -> Router<AppState> {
@@ -57,12 +62,11 @@ impl PageForm for FinishReset {
     }
 }
 
-/// The page at `path` for the holder of `token`.
+/// The page at `path` for the holder of `token`. What is far too long to be one does not come back in a header.
 pub(super) fn token_page(path: &str, token: &str) -> String {
-    let query = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("token", token)
-        .finish();
-    format!("{path}?{query}")
+    const MAX_BYTES: usize = 256;
+    let token = Some(token).filter(|token| token.len() <= MAX_BYTES);
+    with_query(path, token.map(|token| ("token", token)))
 }
 
 #[component]

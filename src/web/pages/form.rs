@@ -35,8 +35,8 @@ use super::{
 use crate::{
     auth::{self, Auth, Identity},
     web::{
-        AppState, accepts_html, caller, cookies::SessionCookies, identity::SignedInUser, payload::JsonOrForm,
-        problem::Problem,
+        AppState, accepts_html, caller, cookies::SessionCookies, identity::SignedInUser, paths::login_path,
+        payload::JsonOrForm, problem::Problem,
     },
 };
 
@@ -55,7 +55,7 @@ pub(super) trait PageForm: ServerFn {
 
     /// What becomes of it when nobody is signed in: to sign in, and back to `page`.
     fn without_session(page: &str) -> Done {
-        Done::to(super::login_path(Some(page)))
+        Done::to(login_path(Some(page)))
     }
 
     /// What may be shown again if it comes back: never a password.

@@ -22,7 +22,13 @@ use super::{
 };
 use crate::{
     auth,
-    web::{AppState, params::Query, problem::Problem, secret::Secret},
+    web::{
+        AppState,
+        params::Query,
+        paths::{login_path, with_next},
+        problem::Problem,
+        secret::Secret,
+    },
 };
 
 pub(super) fn router() -> Router<AppState> {
@@ -72,7 +78,7 @@ impl PageForm for LogIn {
     const PAGE: &'static str = "/login";
 
     fn page(&self) -> String {
-        super::login_path(Some(&self.next))
+        login_path(Some(&self.next))
     }
 
     fn echo(&self) -> Echo {
@@ -84,7 +90,7 @@ impl PageForm for LogIn {
 
 #[component]
 fn LogInPage(next: Option<String>, refusal: Option<String>, is_open: bool) -> impl IntoView {
-    let sign_up = format!("/signup{}", next::query(next.as_deref()));
+    let sign_up = with_next("/signup", next.as_deref());
     let unverified = refusal.as_deref() == Some(auth::Error::EmailNotVerified.code());
     let was_refused = refusal.is_some();
     view! {

@@ -6,12 +6,11 @@ use serde::Deserialize;
 
 use super::{
     form::{Desk, Done, Form, PageForm, form_route},
-    login_path,
     notice::Notice,
 };
 use crate::{
     auth::Credential,
-    web::{AppState, problem::Problem},
+    web::{AppState, paths::login_path, problem::Problem},
 };
 
 pub(super) fn router() -> Router<AppState> {

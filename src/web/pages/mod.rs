@@ -34,7 +34,7 @@ use tower_http::compression::CompressionLayer;
 
 pub use self::flash::FlashPolicy;
 pub(super) use self::{assets::Assets, errors::render as render_problem};
-use super::{AppState, Site};
+use super::{AppState, Site, paths::login_path};
 
 /// Where a sign-in leads when it was not on the way to anywhere.
 const AFTER_LOG_IN: &str = "/profile";
@@ -60,12 +60,6 @@ pub(super) fn router(site: &Site) -> Router<AppState> {
     router
         .merge(assets::router(&site.assets))
         .layer(CompressionLayer::new())
-}
-
-/// The page that asks for a password, and afterwards leads on to `wanted`.
-fn login_path(wanted: Option<&str>) -> String {
-    let wanted = wanted.filter(|wanted| !wanted.is_empty());
-    format!("/login{}", next::query(wanted))
 }
 
 /// Leaves what there is to say for the page that it leads to.

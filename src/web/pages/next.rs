@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::web::Site;
+use crate::web::{Site, paths::MAX_NEXT_BYTES};
 
 /// Where to go after signing in, if `text` names a page of this site or of an allowed origin.
 ///
@@ -11,7 +11,7 @@ use crate::web::Site;
 /// there.
 pub(super) fn parse(site: &Site, text: &str) -> Option<String> {
     // Browsers strip tabs and line breaks out of URLs; nobody else writes them.
-    if text.chars().any(|c| c.is_control() || c == '\\') {
+    if text.len() > MAX_NEXT_BYTES || text.chars().any(|c| c.is_control() || c == '\\') {
         return None;
     }
     let home = Url::parse(site.public_url.origin()).ok()?;
@@ -30,16 +30,6 @@ pub(super) fn parse(site: &Site, text: &str) -> Option<String> {
     // "/.//evil.example" resolves to a path that browsers read as the name of a host.
     let names_a_host = path.starts_with("//");
     (!names_a_host).then(|| path.to_owned())
-}
-
-/// The query that hands `next` on to another page of ours; empty without.
-pub(super) fn query(next: Option<&str>) -> String {
-    next.map_or_else(String::new, |next| {
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("next", next)
-            .finish();
-        format!("?{query}")
-    })
 }
 
 #[cfg(test)]
@@ -119,8 +109,9 @@ mod tests {
     }
 
     #[test]
-    fn the_query_escapes_what_it_carries() {
-        assert_eq!(query(Some("/a?b=c&d")), "?next=%2Fa%3Fb%3Dc%26d");
-        assert_eq!(query(None), "");
+    fn a_target_without_bounds_is_dropped() {
+        let longest = format!("/{}", "a".repeat(MAX_NEXT_BYTES - 1));
+        assert_eq!(parsed(&longest).as_deref(), Some(longest.as_str()));
+        assert_eq!(parsed(&format!("{longest}a")), None);
     }
 }

@@ -186,7 +186,7 @@ fn ProductsPage(
         <Said/>
         <section class="card" aria-label="All products">
             {list}
-            <Pages base=PAGE.to_owned() is_later next_cursor/>
+            <Pages path=PAGE is_later next_cursor/>
         </section>
         <Section id="add" title="Add a product" about="Everybody who is signed in sees it; you and admins can change it.">
             <FormView action=CreateProduct::PATH>

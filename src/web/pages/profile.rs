@@ -9,7 +9,6 @@ use super::{
     fields::{ButtonAlert, Field, FormView, NewPasswordField, PasswordField, TypedUsername},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
-    login_path,
     notice::Notice,
     resend_verification::ResendVerificationButton,
     shell::Head,
@@ -19,7 +18,7 @@ use crate::{
     auth::{self, Auth, Session, User},
     id::SessionId,
     mail::device_in_words,
-    web::{AppState, problem::Problem, secret::Secret},
+    web::{AppState, paths::login_path, problem::Problem, secret::Secret},
 };
 
 const PAGE: &str = "/profile";

@@ -21,12 +21,17 @@ pub(super) const THEME_COLOURS: [(&str, &str); 2] = [
 
 /// What a page says about itself.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent properties, not the states of anything"
+)]
 pub(super) struct Head {
     title: String,
     description: Option<&'static str>,
     is_wide: bool,
     holds_token: bool,
     frames: bool,
+    is_refused: bool,
 }
 
 impl Head {
@@ -55,6 +60,14 @@ impl Head {
     pub(super) fn holding_token(self) -> Self {
         Self {
             holds_token: true,
+            ..self
+        }
+    }
+
+    /// Shows what is wrong with the question that it answers.
+    pub(super) fn refused(self) -> Self {
+        Self {
+            is_refused: true,
             ..self
         }
     }
@@ -136,9 +149,10 @@ impl Document<'_> {
             title,
             description,
             is_wide,
+            is_refused,
             ..
         } = head;
-        let is_refused = matches!(self.flash, Some(Flash::Refused(_)));
+        let is_refused = is_refused || matches!(self.flash, Some(Flash::Refused(_)));
         let prefix = if is_refused { "Error: " } else { "" };
         let title = format!("{prefix}{title} · {site}");
         let theme = THEME_COLOURS.map(|(media, colour)| {

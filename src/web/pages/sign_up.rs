@@ -16,14 +16,20 @@ use super::{
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
     log_in::NextQuery,
-    login_path, next,
+    next,
     notice::Notice,
     shell::Head,
     visit::Visit,
 };
 use crate::{
     auth::{self, SignedUp},
-    web::{AppState, params::Query, problem::Problem, secret::Secret},
+    web::{
+        AppState,
+        params::Query,
+        paths::{login_path, with_next},
+        problem::Problem,
+        secret::Secret,
+    },
 };
 
 pub(super) fn router() -> Router<AppState> {
@@ -78,8 +84,7 @@ impl PageForm for SignUp {
     const BLAMED: &'static [(&'static str, &'static str)] = &[("email_taken", "email"), ("username_taken", "username")];
 
     fn page(&self) -> String {
-        let next = Some(self.next.as_str()).filter(|next| !next.is_empty());
-        format!("/signup{}", next::query(next))
+        with_next(Self::PAGE, Some(&self.next))
     }
 
     fn echo(&self) -> Echo {

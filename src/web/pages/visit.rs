@@ -11,15 +11,15 @@ use leptos::prelude::IntoView;
 
 use super::{
     flash::{Flash, Left},
-    login_path,
     shell::{Head, respond},
 };
 use crate::{
     auth::{Actor, Identity},
     web::{
-        AppState, Site,
+        AppState, Site, accepts_html,
         cookies::is_over,
         identity::{SignedInUser, optional_identity},
+        paths::login_path,
         problem::Problem,
     },
 };
@@ -28,6 +28,8 @@ use crate::{
 pub(super) struct Visit {
     pub(super) site: Arc<Site>,
     pub(super) identity: Option<Identity>,
+    /// Whether whoever asks wants a page, also where the answer is a refusal.
+    pub(super) wants_page: bool,
     path: String,
     left: Left,
 }
@@ -37,6 +39,7 @@ impl Visit {
         Self {
             site: Arc::clone(&state.site),
             identity,
+            wants_page: accepts_html(&parts.headers),
             path: parts.uri.path().to_owned(),
             left: state.flash.find(parts),
         }

@@ -3,7 +3,7 @@
 
 use crate::auth::{Error, EventKind, MessageState};
 
-const WORDS: [(&str, &str); 6] = [
+const WORDS: [(&str, &str); 10] = [
     (Error::InvalidCredentials.code(), "Wrong username or password."),
     (Error::InactiveUser.code(), "This account is disabled."),
     (Error::EmailNotVerified.code(), "Verify your email address first."),
@@ -16,6 +16,13 @@ const WORDS: [(&str, &str); 6] = [
         Error::LastAdmin.code(),
         "This is the last active admin: somebody has to administer the site.",
     ),
+    (
+        "invalid_cursor",
+        "There is no such page of the list: begin with the first one.",
+    ),
+    ("invalid_status", "There is no such status: choose one."),
+    ("unknown_event", "There is no such event: choose one."),
+    ("invalid_state", "There is no such state: choose one."),
 ];
 
 /// The words for a code, if a page has its own.

@@ -135,7 +135,7 @@ fn check_page(form: &str, sent: &str, reply: &Reply) {
         303 => {
             let location = reply.header("location").expect("where it leads");
             assert!(
-                location.starts_with('/') && location.len() < 200_000,
+                location.starts_with('/') && location.len() < 8_000,
                 "{form} {sent}: {location}"
             );
         }

@@ -16,6 +16,7 @@ one_engine![
     signing_in_leads_to_no_stranger,
     the_way_back_survives_every_page_on_it,
     an_allowed_origin_may_be_led_back_to,
+    what_has_no_bounds_comes_back_in_no_header,
     who_is_signed_in_is_not_asked_again,
     sign_up_is_as_open_as_the_operator_has_it,
     without_products_there_are_none,
@@ -319,6 +320,36 @@ async fn an_allowed_origin_may_be_led_back_to(place: Place) {
             .expect_see_other(),
         "/profile"
     );
+}
+
+async fn what_has_no_bounds_comes_back_in_no_header(place: Place) {
+    let server = place.start().await;
+    server.sign_up("ann@example.com").await;
+    let browser = server.browser();
+    let long = format!("/{}", "é".repeat(5_000));
+    let (wrong, right) = (("password", "wrong"), ("password", PASSWORD));
+    let (name, email) = (("username", "ann@example.com"), ("email", "new"));
+    let (next, token) = (("next", long.as_str()), ("token", long.as_str()));
+    let forms: [(&str, &[(&str, &str)], &str); 5] = [
+        ("/form/log_in", &[name, wrong, next], "/login"),
+        ("/form/sign_up", &[email, wrong, next], "/signup"),
+        (
+            "/form/finish_reset",
+            &[token, ("new_password", PASSWORD)],
+            "/reset-password",
+        ),
+        ("/form/verify_email", &[token], "/verify-email"),
+        ("/form/log_in", &[name, right, next], "/profile"),
+    ];
+    for (form, fields, page) in forms {
+        assert_eq!(browser.submit(form, fields).await.expect_see_other(), page, "{form}");
+    }
+    let query = "a".repeat(5_000);
+    let location = browser.open(&format!("/login?next=/{query}")).await.expect_see_other();
+    assert_eq!(location, "/profile");
+    let nobody = server.browser();
+    let location = nobody.open(&format!("/profile?{query}")).await.expect_see_other();
+    assert_eq!(location, "/login");
 }
 
 async fn who_is_signed_in_is_not_asked_again(place: Place) {

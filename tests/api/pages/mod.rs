@@ -8,4 +8,5 @@ mod escaping;
 mod flash;
 mod forms;
 mod links;
+mod lists;
 mod sessions;

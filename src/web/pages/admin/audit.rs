@@ -4,20 +4,24 @@ use axum::{Router, extract::State, response::Response, routing::get};
 use leptos::prelude::*;
 use serde::Deserialize;
 
-use super::{asked, filtered, user::path_of};
+use super::{
+    list::{self, List, ListCard, asked},
+    user::path_of,
+};
 use crate::{
-    auth::{Auth, EventKind, EventQuery, ListedEvent, Page},
+    auth::{Auth, EventKind, EventQuery, ListedEvent},
     id::UserId,
     mail::device_in_words,
     web::{
         AppState,
         pages::{
-            components::{Choice, Filter, Pages, Said, Table, Time},
-            shell::Head,
+            components::{Said, Table, Time},
+            fields::{Choice, Field},
             visit::SignedInVisit,
             words,
         },
         params::Query,
+        paths::with_query,
         problem::Problem,
     },
 };
@@ -28,7 +32,12 @@ pub(super) fn router() -> Router<AppState> {
     Router::new().route(PAGE, get(page))
 }
 
-#[derive(Clone, Deserialize)]
+/// The page of all events about the account `user`.
+pub(super) fn path_about(user: UserId) -> String {
+    with_query(PAGE, [("user", user.to_string())])
+}
+
+#[derive(Deserialize)]
 struct ListQuery {
     #[serde(default)]
     user: String,
@@ -41,53 +50,44 @@ struct ListQuery {
 async fn page(
     signed_in: SignedInVisit,
     State(auth): State<Auth>,
-    Query(filters): Query<ListQuery>,
+    Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let query = EventQuery {
+    let wanted = EventQuery {
         limit: None,
-        cursor: asked(&filters.cursor),
-        user: asked(&filters.user),
-        event: asked(&filters.event),
+        cursor: asked(&query.cursor),
+        user: asked(&query.user),
+        event: asked(&query.event),
     };
-    let events = auth.list_events(&signed_in.actor(), query).await?;
-    let head = Head::new("Audit log").wide();
-    Ok(signed_in.visit.show(head, || view! { <AuditPage events filters/> }))
+    let found = auth.list_events(&signed_in.actor(), wanted).await;
+    list::respond(&signed_in.visit, "Audit log", found, |found| {
+        let list = List {
+            name: "audit",
+            path: PAGE,
+            filters: vec![("user", query.user), ("event", query.event)],
+            cursor: query.cursor,
+            found,
+        };
+        view! { <AuditPage list/> }
+    })
 }
 
 #[component]
-fn AuditPage(events: Page<ListedEvent>, filters: ListQuery) -> impl IntoView {
-    let base = filtered(PAGE, &[("user", &filters.user), ("event", &filters.event)]);
-    let is_later = !filters.cursor.is_empty();
-    let options = EventKind::ALL
-        .map(|kind| (kind.as_str(), words::event_kind(kind)))
-        .to_vec();
+fn AuditPage(list: List<ListedEvent>) -> impl IntoView {
+    let events = EventKind::ALL.map(|kind| (kind.as_str(), words::event_kind(kind)));
     view! {
-        <h1 id="title">"Audit log"</h1>
+        <h1>"Audit log"</h1>
         <Said/>
-        <div class="card">
-            <form class="filters" method="get" role="search">
-                <Filter id="audit-user" name="user" label="User" value=filters.user/>
-                <Choice id="audit-event" name="event" label="Event" options chosen=filters.event/>
-                <button class="quiet">"Search"</button>
-            </form>
-            <Events events=events.items/>
-            <Pages base is_later next_cursor=events.next_cursor/>
-        </div>
+        <ListCard list table=events_table>
+            <Field name="user" label="User"/>
+            <Choice name="event" label="Event" options=events.to_vec()/>
+        </ListCard>
     }
 }
 
-/// Events in a table.
-#[component]
-pub(super) fn Events(events: Vec<ListedEvent>) -> impl IntoView {
-    if events.is_empty() {
-        return view! { <p class="empty">"No event matches."</p> }.into_any();
-    }
-    let rows = events
-        .into_iter()
-        .map(|listed| view! { <EventRow listed/> })
-        .collect_view();
+pub(super) fn events_table(events: Vec<ListedEvent>) -> AnyView {
+    let rows = events.into_iter().map(|listed| view! { <EventRow listed/> }.into_any());
     let heads = vec!["Time", "Event", "Outcome", "User", "By", "From", "Device", "Detail"];
-    view! { <Table label="Events" heads>{rows}</Table> }.into_any()
+    view! { <Table label="Events" heads rows=rows.collect() nothing="No event matches."/> }.into_any()
 }
 
 #[component]

@@ -4,17 +4,16 @@ use axum::{Router, extract::State, response::Response, routing::get};
 use leptos::{prelude::*, server_fn::ServerFn};
 use serde::Deserialize;
 
-use super::{asked, filtered};
+use super::list::{self, List, ListCard, asked};
 use crate::{
-    auth::{Actor, Auth, Message, MessageQuery, MessageState, Page},
+    auth::{Actor, Auth, Message, MessageQuery, MessageState},
     web::{
         AppState,
         pages::{
-            components::{Choice, Pages, Said, Table, Time},
-            fields::ButtonAlert,
+            components::{Said, Table, Time},
+            fields::{ButtonAlert, Choice},
             form::{Desk, Done, Form, PageForm, form_route},
             notice::Notice,
-            shell::Head,
             visit::SignedInVisit,
             words,
         },
@@ -31,7 +30,7 @@ pub(super) fn router() -> Router<AppState> {
         .route(ResendMessage::PATH, form_route())
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Deserialize)]
 struct ListQuery {
     #[serde(default)]
     state: String,
@@ -42,16 +41,24 @@ struct ListQuery {
 async fn page(
     signed_in: SignedInVisit,
     State(auth): State<Auth>,
-    Query(filters): Query<ListQuery>,
+    Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let query = MessageQuery {
+    let wanted = MessageQuery {
         limit: None,
-        cursor: asked(&filters.cursor),
-        state: asked(&filters.state),
+        cursor: asked(&query.cursor),
+        state: asked(&query.state),
     };
-    let messages = auth.list_messages(&signed_in.actor(), query).await?;
-    let head = Head::new("Mail").wide();
-    Ok(signed_in.visit.show(head, || view! { <MailPage messages filters/> }))
+    let found = auth.list_messages(&signed_in.actor(), wanted).await;
+    list::respond(&signed_in.visit, "Mail", found, |found| {
+        let list = List {
+            name: "mail",
+            path: PAGE,
+            filters: vec![("state", query.state)],
+            cursor: query.cursor,
+            found,
+        };
+        view! { <MailPage list/> }
+    })
 }
 
 /// Has a message sent again.
@@ -69,37 +76,25 @@ impl PageForm for ResendMessage {
 }
 
 #[component]
-fn MailPage(messages: Page<Message>, filters: ListQuery) -> impl IntoView {
-    let base = filtered(PAGE, &[("state", &filters.state)]);
-    let is_later = !filters.cursor.is_empty();
-    let list = if messages.items.is_empty() {
-        view! { <p class="empty">"No message matches."</p> }.into_any()
-    } else {
-        let rows = messages
-            .items
-            .into_iter()
-            .map(|message| view! { <MessageRow message/> })
-            .collect_view();
-        // The state comes second, so that it is seen on a phone.
-        let heads = vec!["To", "State", "Kind", "Written", "Attempts", "Due", "Last error", ""];
-        view! { <Table labelled_by="title" heads>{rows}</Table> }.into_any()
-    };
-    let states = MessageState::ALL
-        .map(|state| (state.as_str(), words::message_state(state)))
-        .to_vec();
+fn MailPage(list: List<Message>) -> impl IntoView {
+    let states = MessageState::ALL.map(|state| (state.as_str(), words::message_state(state)));
     view! {
-        <h1 id="title">"Mail"</h1>
+        <h1>"Mail"</h1>
         <Said/>
         <ButtonAlert actions=&[ResendMessage::PATH]/>
-        <div class="card">
-            <form class="filters" method="get" role="search">
-                <Choice id="mail-state" name="state" label="State" options=states chosen=filters.state/>
-                <button class="quiet">"Search"</button>
-            </form>
-            {list}
-            <Pages base is_later next_cursor=messages.next_cursor/>
-        </div>
+        <ListCard list table=messages_table>
+            <Choice name="state" label="State" options=states.to_vec()/>
+        </ListCard>
     }
+}
+
+fn messages_table(messages: Vec<Message>) -> AnyView {
+    let rows = messages
+        .into_iter()
+        .map(|message| view! { <MessageRow message/> }.into_any());
+    // The state comes second, so that it is seen on a phone.
+    let heads = vec!["To", "State", "Kind", "Written", "Attempts", "Due", "Last error", ""];
+    view! { <Table label="Mail" heads rows=rows.collect() nothing="No message matches."/> }.into_any()
 }
 
 #[component]

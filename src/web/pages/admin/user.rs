@@ -5,7 +5,7 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use serde::Deserialize;
 
 use super::{
-    audit::Events,
+    audit::{events_table, path_about},
     users::{PAGE, Status},
 };
 use crate::{
@@ -199,7 +199,7 @@ const BUTTONS: &[&str] = &[
 fn UserPage(review: UserReview) -> impl IntoView {
     let UserReview { user, events } = review;
     let id = user.id;
-    let all_events = format!("/admin/audit?user={id}");
+    let all_events = path_about(id);
     let (roles, is_active) = (user.roles.clone(), user.is_active);
     view! {
         <p class="back"><a href=PAGE>"Users"</a></p>
@@ -225,7 +225,7 @@ fn UserPage(review: UserReview) -> impl IntoView {
         </Section>
         <section class="card" id="trail" aria-labelledby="trail-title">
             <h2 id="trail-title">"Audit trail"</h2>
-            <Events events=events.items/>
+            {events_table(events.items)}
             {events.next_cursor.map(|_| view! { <p class="pages"><a href=all_events>"All that is in the audit log"</a></p> })}
         </section>
     }

@@ -4,14 +4,17 @@ use axum::{Router, extract::State, response::Response, routing::get};
 use leptos::prelude::*;
 use serde::Deserialize;
 
-use super::{asked, filtered, user::path_of};
+use super::{
+    list::{self, List, ListCard, asked},
+    user::path_of,
+};
 use crate::{
-    auth::{Auth, Page, User, UserQuery},
+    auth::{Auth, User, UserQuery},
     web::{
         AppState,
         pages::{
-            components::{Choice, Filter, Pages, Said, Table, Time},
-            shell::Head,
+            components::{Said, Table, Time},
+            fields::{Choice, Field},
             visit::SignedInVisit,
         },
         params::Query,
@@ -25,7 +28,7 @@ pub(super) fn router() -> Router<AppState> {
     Router::new().route(PAGE, get(page))
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Deserialize)]
 struct ListQuery {
     #[serde(default)]
     q: String,
@@ -40,60 +43,46 @@ struct ListQuery {
 async fn page(
     signed_in: SignedInVisit,
     State(auth): State<Auth>,
-    Query(filters): Query<ListQuery>,
+    Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let query = UserQuery {
+    let wanted = UserQuery {
         limit: None,
-        cursor: asked(&filters.cursor),
-        q: asked(&filters.q),
-        role: asked(&filters.role),
-        status: asked(&filters.status),
+        cursor: asked(&query.cursor),
+        q: asked(&query.q),
+        role: asked(&query.role),
+        status: asked(&query.status),
     };
-    let users = auth.list_users(&signed_in.actor(), query).await?;
-    let head = Head::new("Users").wide();
-    Ok(signed_in.visit.show(head, || view! { <UsersPage users filters/> }))
+    let found = auth.list_users(&signed_in.actor(), wanted).await;
+    list::respond(&signed_in.visit, "Users", found, |found| {
+        let list = List {
+            name: "users",
+            path: PAGE,
+            filters: vec![("q", query.q), ("role", query.role), ("status", query.status)],
+            cursor: query.cursor,
+            found,
+        };
+        view! { <UsersPage list/> }
+    })
 }
 
 #[component]
-fn UsersPage(users: Page<User>, filters: ListQuery) -> impl IntoView {
-    let base = filtered(
-        PAGE,
-        &[("q", &filters.q), ("role", &filters.role), ("status", &filters.status)],
-    );
-    let is_later = !filters.cursor.is_empty();
-    let list = if users.items.is_empty() {
-        view! { <p class="empty">"No user matches."</p> }.into_any()
-    } else {
-        let rows = users
-            .items
-            .into_iter()
-            .map(|user| view! { <UserRow user/> })
-            .collect_view();
-        view! {
-            <Table labelled_by="title" heads=vec!["Email", "Username", "Name", "Roles", "Status", "Created"]>{rows}</Table>
-        }
-        .into_any()
-    };
+fn UsersPage(list: List<User>) -> impl IntoView {
+    let states = vec![("active", "Active"), ("disabled", "Disabled")];
     view! {
-        <h1 id="title">"Users"</h1>
+        <h1>"Users"</h1>
         <Said/>
-        <div class="card">
-            <form class="filters" method="get" role="search">
-                <Filter id="users-q" name="q" label="Search" kind="search" value=filters.q/>
-                <Filter id="users-role" name="role" label="Role" value=filters.role/>
-                <Choice
-                    id="users-status"
-                    name="status"
-                    label="Status"
-                    options=vec![("active", "Active"), ("disabled", "Disabled")]
-                    chosen=filters.status
-                />
-                <button class="quiet">"Search"</button>
-            </form>
-            {list}
-            <Pages base is_later next_cursor=users.next_cursor/>
-        </div>
+        <ListCard list table=users_table>
+            <Field name="q" label="Search" kind="search"/>
+            <Field name="role" label="Role"/>
+            <Choice name="status" label="Status" options=states/>
+        </ListCard>
     }
+}
+
+fn users_table(users: Vec<User>) -> AnyView {
+    let rows = users.into_iter().map(|user| view! { <UserRow user/> }.into_any());
+    let heads = vec!["Email", "Username", "Name", "Roles", "Status", "Created"];
+    view! { <Table label="Users" heads rows=rows.collect() nothing="No user matches."/> }.into_any()
 }
 
 #[component]

@@ -1,0 +1,130 @@
+//! The lists of admins: what they are asked stands in their addresses.
+
+use crate::support::{Actor, Browser, PASSWORD, Place, Server, field_value, one_engine};
+
+one_engine![
+    sqlite: Sqlite,
+    a_question_that_cannot_be_is_shown_with_what_is_wrong_with_it,
+    what_has_a_code_is_called_by_words,
+];
+
+async fn admin(server: &Server) -> Browser {
+    server.admin("admin@example.com").await;
+    let browser = server.browser();
+    let fields = [("username", "admin@example.com"), ("password", PASSWORD)];
+    browser.send("/form/log_in", &fields).await.says("Profile");
+    browser
+}
+
+async fn a_question_that_cannot_be_is_shown_with_what_is_wrong_with_it(place: Place) {
+    let server = place.start().await;
+    let admin = admin(&server).await;
+    for (path, title, field, said) in [
+        (
+            "/admin/users?q=ann&status=odd",
+            "Users",
+            Some("users-status"),
+            "There is no such status: choose one.",
+        ),
+        (
+            "/admin/users?q=ann&role=A+B",
+            "Users",
+            Some("users-role"),
+            "A role is 1 to 32 lower-case letters",
+        ),
+        (
+            "/admin/users?q=ann&cursor=odd",
+            "Users",
+            None,
+            "There is no such page of the list: begin with the first one.",
+        ),
+        (
+            "/admin/audit?event=odd",
+            "Audit log",
+            Some("audit-event"),
+            "There is no such event: choose one.",
+        ),
+        (
+            "/admin/audit?user=%3F",
+            "Audit log",
+            Some("audit-user"),
+            "This is no id, address or username",
+        ),
+        (
+            "/admin/mail?state=odd",
+            "Mail",
+            Some("mail-state"),
+            "There is no such state: choose one.",
+        ),
+    ] {
+        let page = admin.open(path).await.expect_page(422).says(said);
+        let html = page.text();
+        assert!(
+            html.contains(&format!("<title>Error: {title} · Vestibule</title>")),
+            "{path}: {html}"
+        );
+        assert_eq!(html.matches("role=\"alert\"").count(), 1, "{path}: {html}");
+        assert!(
+            !html.contains("<table") && !html.contains("class=\"empty\""),
+            "{path}: {html}"
+        );
+        assert_eq!(html.matches("aria-invalid").count(), usize::from(field.is_some()));
+        if let Some(id) = field {
+            assert!(html.contains(&format!("id=\"{id}-error\"")), "{path}: {html}");
+        } else {
+            assert!(
+                html.contains("href=\"/admin/users?q=ann\">First page"),
+                "{path}: {html}"
+            );
+        }
+        if path.contains("q=ann") {
+            assert_eq!(field_value(&html, "q").as_deref(), Some("ann"), "{path}");
+        }
+        // The same question by a program.
+        admin.get(path).await.expect_problem(422, "invalid_fields");
+    }
+    let html = admin
+        .open("/admin/users?role=A+B&status=odd")
+        .await
+        .expect_page(422)
+        .text();
+    assert_eq!(html.matches("aria-invalid").count(), 2, "all at once: {html}");
+    assert_eq!(html.matches("autofocus").count(), 1, "{html}");
+}
+
+async fn what_has_a_code_is_called_by_words(place: Place) {
+    let server = place.start().await;
+    let admin = admin(&server).await;
+    let ann = server.sign_up("ann@example.com").await;
+    let fields = [("username", "ann@example.com"), ("password", "wrong")];
+    server.browser().submit("/form/log_in", &fields).await.expect(303);
+    server.verification_link("ann@example.com").await;
+    server.mail_is_done().await;
+    let trail = format!("/admin/users/{}", ann["id"].as_str().unwrap());
+    for (path, words) in [
+        (
+            "/admin/audit",
+            &["Sign-up", "Sign-in", "Done", "Wrong username or password"][..],
+        ),
+        (&trail, &["Sign-up", "Sign-in", "Done", "Wrong username or password"]),
+        (
+            "/admin/mail",
+            &["Sent", "Address verification", "Written", "2026-03-01 12:00 UTC"],
+        ),
+    ] {
+        let page = admin.open(path).await.expect_page(200);
+        let text = page.page_text();
+        for word in words {
+            assert!(text.contains(word), "{path}: no {word} in {text}");
+        }
+        for code in ["_", "success", "invalid"] {
+            assert!(!text.contains(code), "{path}: {code} in {text}");
+        }
+    }
+    // The address keeps the codes, which never change.
+    let html = admin.open("/admin/audit?event=sign_up").await.expect_page(200).text();
+    assert!(
+        html.contains("<option value=\"sign_up\" selected>Sign-up</option>"),
+        "{html}"
+    );
+}
