@@ -8,6 +8,7 @@ use crate::support::{Actor, PASSWORD, Place, both_engines};
 both_engines![
     a_refusal_is_a_problem_document_with_a_detail,
     fields_are_named_with_code_and_message,
+    every_required_field_that_is_missing_is_named,
     token_endpoints_speak_oauth_too,
     a_path_that_is_not_there_is_a_problem_too,
     a_method_that_is_not_there_names_those_that_are,
@@ -44,6 +45,46 @@ async fn fields_are_named_with_code_and_message(place: Place) {
         members.sort();
         assert_eq!(members, ["code", "field", "message"]);
     }
+}
+
+async fn every_required_field_that_is_missing_is_named(place: Place) {
+    let server = place.start().await;
+    let ann = server.user("ann@example.com").await;
+    for (method, path, required) in [
+        (Method::POST, "/api/auth/register", &["email", "password"][..]),
+        (Method::POST, "/register", &["email", "password"]),
+        (Method::POST, "/api/auth/login", &["username", "password"]),
+        (Method::POST, "/api/auth/reset-password", &["token", "new_password"]),
+        (
+            Method::POST,
+            "/api/auth/me/password",
+            &["current_password", "new_password"],
+        ),
+        (Method::POST, "/api/auth/me/email", &["password", "new_email"]),
+        (Method::DELETE, "/api/auth/me", &["password"]),
+        (Method::POST, "/api/products", &["name"]),
+        (
+            Method::POST,
+            "/form/change_password",
+            &["current_password", "new_password"],
+        ),
+    ] {
+        let reply = ann.request(method, path).json(json!({})).await;
+        let problem = reply.expect_problem(422, "invalid_fields");
+        let errors = problem["errors"].as_array().unwrap();
+        let named: Vec<&str> = errors.iter().filter_map(|error| error["field"].as_str()).collect();
+        assert_eq!(named, required, "{path}: {problem}");
+        assert!(
+            errors.iter().all(|error| error["code"] == "required"),
+            "{path}: {problem}"
+        );
+    }
+    let reply = ann.post("/api/auth/me/password").json(json!({"new_password": 1})).await;
+    assert_eq!(reply.expect_invalid_field("new_password"), "wrong_type");
+    ann.post("/api/auth/me/password")
+        .body("application/json", "{")
+        .await
+        .expect_problem(400, "malformed_json");
 }
 
 async fn token_endpoints_speak_oauth_too(place: Place) {

@@ -95,7 +95,7 @@ pub(super) struct LoginRequest {
     pub(super) username: Option<String>,
     #[serde(default)]
     pub(super) email: Option<String>,
-    // Not serde's to miss, which names but the first of several missing fields.
+    // Not serde's to miss: nobody would be told then that the username is missing too.
     #[schemars(with = "Secret")]
     pub(super) password: Option<Secret>,
     /// `password`, where it is given at all.

@@ -1,5 +1,7 @@
 //! Request bodies: the one way from bytes to a request's fields, and to a problem that says which of them is wrong.
 
+mod missing;
+
 use std::{fmt, future::poll_fn, pin::Pin, time::Duration};
 
 use aide::{
@@ -19,6 +21,7 @@ use serde::{
     de::{DeserializeOwned, MapAccess, SeqAccess, Visitor},
 };
 
+use self::missing::{Filled, Unread};
 use super::problem::{FieldProblem, Problem};
 
 /// No request of this API needs more: the longest holds a password and an address.
@@ -194,8 +197,11 @@ fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let message = "The body must be a JSON object";
         return Err(Problem::fields(vec![FieldProblem::new("", "wrong_type", message)]));
     }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| field_problem(&error))
+    let attempt = |fields: &[String]| {
+        let body = &mut serde_json::Deserializer::from_str(text);
+        serde_path_to_error::deserialize(Filled { body, fields })
+    };
+    missing::read(attempt).map_err(unread)
 }
 
 /// Any JSON, looked at and forgotten. serde skips over unknown fields without a look at what is in them, at any depth
@@ -266,8 +272,11 @@ pub(super) fn read_form<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem>
     if !decodes_to_utf8(bytes) {
         return Err(not_utf8());
     }
-    let deserializer = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(bytes));
-    serde_path_to_error::deserialize(deserializer).map_err(|error| field_problem(&error))
+    let attempt = |fields: &[String]| {
+        let body = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(bytes));
+        serde_path_to_error::deserialize(Filled { body, fields })
+    };
+    missing::read(attempt).map_err(unread)
 }
 
 fn not_utf8() -> Problem {
@@ -299,15 +308,23 @@ fn hex(digit: u8) -> u8 {
     }
 }
 
-/// Says which field is wrong and how. The text of the error names the field where the path cannot, since a field that
-/// is missing or doubled is the fault of the object around it.
-fn field_problem<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>) -> Problem {
+fn unread<E: fmt::Display>(unread: Unread<E>) -> Problem {
+    match unread {
+        Unread::Missing(fields) => {
+            let required = |field| FieldProblem::new(field, "required", "This field is required");
+            Problem::fields(fields.into_iter().map(required).collect())
+        }
+        Unread::Wrong(error) => field_problem(&error),
+    }
+}
+
+/// Says which field is wrong and how. The text of the error names the field where the path cannot, since a field that is
+/// doubled is the fault of the object around it.
+fn field_problem<E: fmt::Display>(error: &serde_path_to_error::Error<E>) -> Problem {
     let text = error.inner().to_string();
     let path = error.path().to_string();
     let path = if path == "." { String::new() } else { path };
-    let problem = if let Some(field) = between_ticks(&text, "missing field `") {
-        FieldProblem::new(field.to_owned(), "required", "This field is required")
-    } else if let Some(field) = between_ticks(&text, "duplicate field `") {
+    let problem = if let Some(field) = between_ticks(&text, "duplicate field `") {
         FieldProblem::new(field.to_owned(), "duplicate", "This field was sent more than once")
     } else {
         let expected = text

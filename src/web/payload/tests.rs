@@ -45,6 +45,60 @@ fn a_missing_field_is_named() {
 }
 
 #[test]
+fn every_missing_field_is_named() {
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only what is missing is asked for")]
+    struct Demanding {
+        first: String,
+        #[serde(default)]
+        left_out: Option<String>,
+        second: bool,
+        third: crate::web::secret::Secret,
+    }
+    let missing = |problem: Problem| -> Vec<String> {
+        let errors = errors(&problem);
+        let errors = errors.as_array().unwrap().iter();
+        errors
+            .map(|error| format!("{} {}", error["code"], error["field"]))
+            .map(|text| text.replace('"', ""))
+            .collect()
+    };
+    let all = ["required first", "required second", "required third"];
+    for body in ["{}", r#"{"left_out": null, "unknown": {"first": 1}}"#] {
+        assert_eq!(
+            missing(read_json::<Demanding>(body.as_bytes()).unwrap_err()),
+            all,
+            "{body}"
+        );
+    }
+    assert_eq!(missing(read_form::<Demanding>(b"unknown=1").unwrap_err()), all);
+    let some = r#"{"second": true}"#;
+    let [first, _, third] = all;
+    assert_eq!(
+        missing(read_json::<Demanding>(some.as_bytes()).unwrap_err()),
+        [first, third]
+    );
+    // What is there and wrong is told by itself, and nothing that was filled in is taken for what was sent.
+    let wrong = r#"{"second": "true"}"#;
+    let told = missing(read_json::<Demanding>(wrong.as_bytes()).unwrap_err());
+    assert_eq!(told, ["wrong_type second"]);
+    let whole = r#"{"first": "", "second": false, "third": ""}"#;
+    assert!(read_json::<Demanding>(whole.as_bytes()).is_ok());
+}
+
+#[test]
+fn a_missing_field_of_an_inner_object_is_named_too() {
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only what is missing is asked for")]
+    struct Nested {
+        inner: Sample,
+        other: String,
+    }
+    let problem = read_json::<Nested>(br#"{"inner": {}}"#).unwrap_err();
+    assert_eq!(errors(&problem)[0]["field"], "name");
+}
+
+#[test]
 fn a_field_of_the_wrong_type_is_named_and_its_value_is_not_repeated() {
     let errors = errors(&json(br#"{"name": 123456}"#).unwrap_err());
     assert_eq!(errors[0]["field"], "name");
