@@ -3,9 +3,14 @@
 //! A form's answer is a redirect, so that reloading the page after it sends nothing again. What the page is to say
 //! crosses that redirect in a cookie: in a URL it would stand in histories and logs, and anybody could write a link that
 //! puts words on our pages. It is sealed, so that no sibling host can plant one, lives for a minute, and is taken back by
-//! the page that shows it.
+//! the page that shows it; a copy of it shows nothing after that. Where several processes serve one site, each knows only
+//! what itself has shown: a copy may then be shown once more by each of the others, within that minute.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
@@ -13,6 +18,7 @@ use tower_cookies::{
     Cookie, Cookies,
     cookie::{CookieBuilder, SameSite},
 };
+use uuid::Uuid;
 
 use super::{form::PageForm, notice::Notice, words};
 use crate::{
@@ -91,8 +97,9 @@ impl Refused {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Sealed {
+    id: Uuid,
     #[serde(with = "unix_seconds")]
     until: Timestamp,
     flash: Flash,
@@ -101,20 +108,51 @@ struct Sealed {
 /// What was left for a page. It stays until the page is shown: one that leads on instead leaves it for the next.
 #[derive(Default)]
 pub(super) struct Left {
-    flash: Option<Flash>,
+    sealed: Option<Sealed>,
+    spent: Arc<Spent>,
     removal: Option<(Cookies, Cookie<'static>)>,
 }
 
 impl Left {
     pub(super) fn flash(&self) -> Option<&Flash> {
-        self.flash.as_ref()
+        self.sealed.as_ref().map(|sealed| &sealed.flash)
     }
 
-    /// Takes it back: it is being shown.
-    pub(super) fn take_back(&self) {
+    /// Gives it to the page that is being shown, and to no other: it is taken back from the browser, and a copy of it is
+    /// worth nothing any more.
+    pub(super) fn take(&self) -> Option<&Flash> {
         if let Some((cookies, removal)) = &self.removal {
             cookies.add(removal.clone());
         }
+        let sealed = self.sealed.as_ref()?;
+        let is_first = self.spent.spend(sealed.id, sealed.until);
+        is_first.then_some(&sealed.flash)
+    }
+}
+
+/// The flashes that this process has shown and that have not expired, each with when it does.
+#[derive(Debug, Default)]
+struct Spent(Mutex<HashMap<Uuid, Timestamp>>);
+
+impl Spent {
+    /// A hundred kilobytes or so. More forms than that are sent in a minute only by whoever wants to fill this; then all are
+    /// forgotten, and what can be had by it is to read again what one has read.
+    const MOST: usize = 4096;
+
+    /// Whether it was not spent already.
+    fn spend(&self, id: Uuid, until: Timestamp) -> bool {
+        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spent.len() >= Self::MOST {
+            spent.clear();
+        }
+        spent.insert(id, until).is_none()
+    }
+
+    /// Whether it was spent; forgets those that have expired.
+    fn holds(&self, id: Uuid, now: Timestamp) -> bool {
+        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        spent.retain(|_, until| now <= *until);
+        spent.contains_key(&id)
     }
 }
 
@@ -123,6 +161,7 @@ impl Left {
 pub struct FlashPolicy {
     key: Arc<SealingKey>,
     clock: Arc<dyn Clock>,
+    spent: Arc<Spent>,
     name: &'static str,
     secure: bool,
 }
@@ -136,6 +175,7 @@ impl FlashPolicy {
         Self {
             key,
             clock,
+            spent: Arc::default(),
             name,
             secure,
         }
@@ -155,23 +195,25 @@ impl FlashPolicy {
         let Some((cookies, cookie)) = sent else {
             return Left::default();
         };
-        let flash = self.open(cookie.value());
-        let elsewhere = |flash: &Flash| matches!(flash, Flash::Refused(refused) if refused.page != parts.uri.path());
-        if flash.as_ref().is_some_and(elsewhere) {
+        let sealed = self.open(cookie.value());
+        let elsewhere =
+            |sealed: &Sealed| matches!(&sealed.flash, Flash::Refused(refused) if refused.page != parts.uri.path());
+        if sealed.as_ref().is_some_and(elsewhere) {
             return Left::default();
         }
         let mut removal = self.cookie(String::new());
         removal.make_removal();
         Left {
-            flash,
+            sealed,
+            spent: Arc::clone(&self.spent),
             removal: Some((cookies.clone(), removal)),
         }
     }
 
     fn seal(&self, mut flash: Flash) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
-        let until = self.clock.now().plus(LIFE);
+        let (id, until) = (Uuid::new_v4(), self.clock.now().plus(LIFE));
         loop {
-            let sealed = Sealed { until, flash };
+            let sealed = Sealed { id, until, flash };
             let plain = serde_json::to_vec(&sealed)?;
             flash = sealed.flash;
             if plain.len() <= MAX_PLAIN_BYTES || !drop_longest(&mut flash) {
@@ -180,10 +222,11 @@ impl FlashPolicy {
         }
     }
 
-    fn open(&self, text: &str) -> Option<Flash> {
+    fn open(&self, text: &str) -> Option<Sealed> {
         let plain = self.key.open(PURPOSE, text).ok()?;
         let sealed: Sealed = serde_json::from_slice(&plain).ok()?;
-        (self.clock.now() <= sealed.until).then_some(sealed.flash)
+        let now = self.clock.now();
+        (now <= sealed.until && !self.spent.holds(sealed.id, now)).then_some(sealed)
     }
 
     fn cookie(&self, value: String) -> Cookie<'static> {
@@ -236,9 +279,7 @@ mod tests {
 
     /// What a page at `path` finds and shows.
     fn take(policy: &FlashPolicy, path: &str, cookies: &Cookies) -> Option<Flash> {
-        let left = policy.find(&request(path, cookies));
-        left.take_back();
-        left.flash().cloned()
+        policy.find(&request(path, cookies)).take().cloned()
     }
 
     /// A request for `path` by the browser that got these cookies.
@@ -256,6 +297,35 @@ mod tests {
         assert_eq!(policy.find(&request("/login", &cookies)).flash(), Some(&flash));
         assert_eq!(take(&policy, "/login", &cookies), Some(flash));
         assert_eq!(take(&policy, "/login", &cookies), None);
+    }
+
+    #[test]
+    fn a_copy_is_worth_nothing_once_one_was_shown() {
+        let (policy, browser) = (policy(), Cookies::default());
+        policy.leave(&browser, refused(Vec::new())).unwrap();
+        let copy = Cookies::default();
+        copy.add(browser.get(policy.name).unwrap().into_owned());
+        // Both tabs were opened before either is shown.
+        let (one, other) = (request("/login", &browser), request("/login", &copy));
+        let (one, other) = (policy.find(&one), policy.find(&other));
+        assert!(one.take().is_some());
+        assert_eq!(other.take(), None);
+        let again = Cookies::default();
+        policy.leave(&again, refused(Vec::new())).unwrap();
+        assert!(take(&policy, "/login", &again).is_some(), "another is another");
+    }
+
+    #[test]
+    fn what_was_spent_is_remembered_no_longer_than_it_lives_and_never_without_bounds() {
+        let spent = Spent::default();
+        let (now, id) = (NOW, Uuid::new_v4());
+        assert!(spent.spend(id, now.plus(LIFE)) && !spent.spend(id, now.plus(LIFE)));
+        assert!(spent.holds(id, now.plus(LIFE)));
+        assert!(!spent.holds(id, now.plus(LIFE + Duration::from_secs(1))));
+        for _ in 0..3 * Spent::MOST {
+            spent.spend(Uuid::new_v4(), now);
+        }
+        assert!(spent.0.lock().unwrap().len() <= Spent::MOST);
     }
 
     #[test]
@@ -295,7 +365,7 @@ mod tests {
         clock.advance(LIFE);
         assert!(policy.open(&sealed).is_some());
         clock.advance(Duration::from_secs(1));
-        assert_eq!(policy.open(&sealed), None);
+        assert!(policy.open(&sealed).is_none());
     }
 
     #[test]
@@ -303,14 +373,19 @@ mod tests {
         let policy = policy();
         let other = SealingKey::from_secret("another sealing key that is long enough to be one");
         let plain = serde_json::to_vec(&Sealed {
+            id: Uuid::nil(),
             until: NOW.plus(LIFE),
             flash: refused(Vec::new()),
         })
         .unwrap();
-        assert_eq!(policy.open(&other.seal(PURPOSE, &plain).unwrap()), None);
-        assert_eq!(policy.open(&policy.key.seal("another purpose", &plain).unwrap()), None);
+        assert!(policy.open(&other.seal(PURPOSE, &plain).unwrap()).is_none());
+        assert!(
+            policy
+                .open(&policy.key.seal("another purpose", &plain).unwrap())
+                .is_none()
+        );
         for text in ["", "v1.", "v1.AAAA", "{}"] {
-            assert_eq!(policy.open(text), None, "{text}");
+            assert!(policy.open(text).is_none(), "{text}");
         }
     }
 

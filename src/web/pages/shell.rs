@@ -78,13 +78,18 @@ impl Head {
     }
 }
 
-/// Answers a visit with a page.
-pub(super) fn respond<V: IntoView>(visit: &Visit, head: Head, page: impl FnOnce() -> V) -> Response {
+/// Answers a visit with a page, which says what was left for it.
+pub(super) fn respond<V: IntoView>(
+    visit: &Visit,
+    flash: Option<&Flash>,
+    head: Head,
+    page: impl FnOnce() -> V,
+) -> Response {
     let document = Document {
         site: &visit.site,
         user: visit.identity.as_ref().map(|identity| &identity.user),
         path: visit.path(),
-        flash: visit.flash(),
+        flash,
     };
     document.respond(head, page)
 }

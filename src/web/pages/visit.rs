@@ -58,14 +58,9 @@ impl Visit {
         }
     }
 
-    pub(super) fn flash(&self) -> Option<&Flash> {
-        self.left.flash()
-    }
-
     /// Answers with a page.
     pub(super) fn show<V: IntoView>(&self, head: Head, page: impl FnOnce() -> V) -> Response {
-        self.left.take_back();
-        respond(self, head, page)
+        respond(self, self.left.take(), head, page)
     }
 }
 

@@ -11,6 +11,7 @@ one_engine![
     a_redirect_holds_nothing_of_the_failure,
     the_flash_is_for_this_host_and_for_no_script,
     a_page_takes_its_flash_back,
+    a_copy_of_a_flash_shows_nothing_once_it_was_shown,
     a_flash_waits_for_its_own_page,
     a_flash_is_about_one_form,
     a_flash_is_dead_after_a_minute,
@@ -169,6 +170,28 @@ async fn a_page_takes_its_flash_back(place: Place) {
     assert!(!shown(&browser, &location).await.contains(WRONG), "once is enough");
 }
 
+async fn a_copy_of_a_flash_shows_nothing_once_it_was_shown(place: Place) {
+    let server = place.start().await;
+    let browser = server.browser();
+    let copy = fail(&browser).await.cookie(FLASH).value;
+    browser.open("/login").await.says(WRONG);
+    let thief = server.browser();
+    for browser in [&browser, &thief] {
+        browser.jar.set(FLASH, &copy);
+        let html = shown(browser, "/login").await;
+        assert!(!html.contains(WRONG) && !html.contains("mira"), "{html}");
+        assert!(browser.jar.is_empty(), "what is spent is taken away");
+    }
+    // Good news as well.
+    let ann = server.user_with_browser("ann@example.com").await;
+    let done = ann.submit("/form/update_profile", &[("name", "Ann"), ("username", "")]);
+    let copy = done.await.expect(303).cookie(FLASH).value;
+    ann.open("/profile").await.says("Your profile is saved.");
+    ann.jar.set(FLASH, &copy);
+    let page = ann.open("/profile").await.expect_page(200);
+    assert!(!page.page_text().contains("Your profile is saved."));
+}
+
 async fn a_flash_waits_for_its_own_page(place: Place) {
     let server = place.start().await;
     let browser = server.browser();
@@ -203,8 +226,9 @@ async fn a_flash_is_about_one_form(place: Place) {
 
 async fn a_flash_is_dead_after_a_minute(place: Place) {
     let server = place.start().await;
-    let browser = server.browser();
-    let cookie = fail(&browser).await.cookie(FLASH).value;
+    let (browser, late) = (server.browser(), server.browser());
+    let cookie = fail(&late).await.cookie(FLASH).value;
+    fail(&browser).await;
     server.advance(MINUTE);
     browser.open("/login").await.says(WRONG);
     // Whoever keeps the cookie, whatever its browser was told.
