@@ -14,17 +14,67 @@ pub struct Logo {
     pub bytes: Arc<[u8]>,
 }
 
-impl Logo {
-    /// Reads the file at `path`.
-    pub(super) fn read(path: &str) -> Result<Self, String> {
+/// A kind of picture that browsers show.
+#[derive(Clone, Copy)]
+struct Kind {
+    media_type: &'static str,
+    name: &'static str,
+    /// Whether a file begins as one of this kind does.
+    is_it: fn(&[u8]) -> bool,
+}
+
+impl Kind {
+    /// The kind that a file says that it is by its name.
+    fn of(path: &str) -> Option<Self> {
         let extension = Path::new(path).extension().and_then(|extension| extension.to_str());
-        let media_type = match extension.map(str::to_ascii_lowercase).as_deref() {
-            Some("svg") => "image/svg+xml",
-            Some("png") => "image/png",
-            Some("webp") => "image/webp",
-            Some("jpg" | "jpeg") => "image/jpeg",
-            _ => return Err(format!("must name an .svg, .png, .webp or .jpg file, not {path:?}")),
+        let (media_type, name, is_it): (_, _, fn(&[u8]) -> bool) =
+            match extension.map(str::to_ascii_lowercase).as_deref() {
+                Some("svg") => ("image/svg+xml", "SVG", is_svg),
+                Some("png") => ("image/png", "PNG", |bytes| bytes.starts_with(b"\x89PNG\r\n\x1a\n")),
+                Some("webp") => ("image/webp", "WebP", |bytes| {
+                    bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP")
+                }),
+                Some("jpg" | "jpeg") => ("image/jpeg", "JPEG", |bytes| bytes.starts_with(b"\xff\xd8\xff")),
+                _ => return None,
+            };
+        Some(Self {
+            media_type,
+            name,
+            is_it,
+        })
+    }
+}
+
+/// Whether the first element of a text is an `svg`. What may stand before it in XML is skipped.
+fn is_svg(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let mut rest = text.trim_start_matches('\u{feff}').trim_start();
+    loop {
+        let end = if rest.starts_with("<?") {
+            "?>"
+        } else if rest.starts_with("<!--") {
+            "-->"
+        } else if rest.starts_with("<!DOCTYPE") {
+            // With declarations of its own, as drawing programs write them, or without.
+            let head = rest.split('>').next().unwrap_or_default();
+            if head.contains('[') { "]>" } else { ">" }
+        } else {
+            return rest.starts_with("<svg");
         };
+        match rest.split_once(end) {
+            Some((_, after)) => rest = after.trim_start(),
+            None => return false,
+        }
+    }
+}
+
+impl Logo {
+    /// Reads the file at `path`. A file of another kind than its name says would be a broken picture on every page.
+    pub(super) fn read(path: &str) -> Result<Self, String> {
+        let kind =
+            Kind::of(path).ok_or_else(|| format!("must name an .svg, .png, .webp or .jpg file, not {path:?}"))?;
         let cannot_read = |error| format!("cannot read {path:?}: {error}");
         let length = fs::metadata(path).map_err(cannot_read)?.len();
         if length > MAX_LOGO_BYTES {
@@ -34,8 +84,17 @@ impl Logo {
                 length.div_ceil(1024)
             ));
         }
-        let bytes = fs::read(path).map_err(cannot_read)?.into();
-        Ok(Self { media_type, bytes })
+        let bytes = fs::read(path).map_err(cannot_read)?;
+        if !(kind.is_it)(&bytes) {
+            return Err(format!(
+                "must be a picture of the kind that its name says: {path:?} holds no {}",
+                kind.name
+            ));
+        }
+        Ok(Self {
+            media_type: kind.media_type,
+            bytes: bytes.into(),
+        })
     }
 }
 
@@ -120,5 +179,46 @@ mod tests {
         assert!(Logo::read(&path("logo.exe")).unwrap_err().contains(".svg"));
         assert!(Logo::read(&path("large.png")).unwrap_err().contains("64 KiB"));
         assert!(Logo::read(&path("none.png")).unwrap_err().contains("cannot read"));
+    }
+
+    #[test]
+    fn a_logo_is_of_the_kind_that_its_name_says() {
+        const DRAWN: &str = "\u{feff}<?xml version=\"1.0\"?>\n<!-- <svg> -->\n<!DOCTYPE svg PUBLIC \"x\" \"y\" [\n\
+                             <!ENTITY ns \"z\">\n]>\n<svg xmlns=\"http://www.w3.org/2000/svg\"/>";
+        let directory = tempfile::tempdir().unwrap();
+        let read = |name: &str, content: &[u8]| {
+            let path = directory.path().join(name);
+            fs::write(&path, content).unwrap();
+            Logo::read(path.to_str().unwrap())
+        };
+        let pictures: [(&str, &[u8]); 6] = [
+            ("a.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
+            ("a.webp", b"RIFF\x24\0\0\0WEBPVP8 "),
+            ("a.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF"),
+            ("a.jpeg", b"\xff\xd8\xff\xdb"),
+            ("a.svg", b"<svg xmlns='http://www.w3.org/2000/svg'></svg>"),
+            ("b.svg", DRAWN.as_bytes()),
+        ];
+        for (name, content) in pictures {
+            assert!(read(name, content).is_ok(), "{name}");
+        }
+        for (name, _) in pictures {
+            for (other, content) in pictures {
+                let same = name.rsplit('.').next().unwrap()[..1] == other.rsplit('.').next().unwrap()[..1];
+                assert_eq!(read(name, content).is_ok(), same, "{other} called {name}");
+            }
+            for content in [
+                &b""[..],
+                b"MZ",
+                b"<html><svg></svg></html>",
+                b"<!DOCTYPE",
+                b"<?xml",
+                b"RIFF",
+                b"\xff",
+            ] {
+                let refused = read(name, content).unwrap_err();
+                assert!(refused.contains("kind that its name says"), "{name}: {refused}");
+            }
+        }
     }
 }

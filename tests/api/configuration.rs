@@ -34,7 +34,9 @@ async fn every_mistake_is_reported_at_once(place: Place) {
         ("DATABASE_URL", "mysql://root:hunter2@localhost/auth"),
         ("SMTP_URL", "smtp://u:hunter2@mail.example.com"),
         ("SMTP_CA_FILE", "/nowhere"),
+        ("SITE_LOGO", "page.png"),
     ];
+    std::fs::write(place.directory().join("page.png"), "<html></html>").unwrap();
     let finished = place.vestibule_with(&[], &mistakes, "").await.expect_failure();
     for (name, _) in mistakes {
         assert!(
@@ -43,6 +45,7 @@ async fn every_mistake_is_reported_at_once(place: Place) {
             finished.stderr
         );
     }
+    assert!(finished.stderr.contains("holds no PNG"), "{}", finished.stderr);
     for secret in ["hunter2", "short-secret-x9"] {
         assert!(!finished.stderr.contains(secret), "{secret} in {}", finished.stderr);
     }
