@@ -23,6 +23,7 @@ use std::{
 
 use lettre::{Address, message::Mailbox};
 
+pub(crate) use self::origin::is_loopback;
 pub use self::{
     brand::{Colour, Logo},
     database::DatabaseUrl,

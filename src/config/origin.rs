@@ -1,6 +1,6 @@
 //! Origins: the site's own, those allowed to call it, and the domain its cookies are for.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use url::{Host, Url};
 
@@ -40,13 +40,7 @@ impl PublicUrl {
     /// Whether only browsers on this machine can reach it.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        match self.url.host() {
-            // RFC 6761, section 6.3: the names under localhost are loopback too.
-            Some(Host::Domain(domain)) => domain == "localhost" || domain.ends_with(".localhost"),
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        }
+        is_loopback(self.host())
     }
 
     /// The host as it stands in the URL: in small letters, international names in ASCII, IPv6 in brackets.
@@ -76,6 +70,18 @@ impl fmt::Debug for PublicUrl {
 impl fmt::Display for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.origin)
+    }
+}
+
+/// Whether `host` is this machine and no other, to itself: a name or an address in any spelling, IPv6 in brackets or not.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match bare.unwrap_or(&host).parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        // RFC 6761, section 6.3: the names under localhost are loopback too, which browsers resolve themselves, so that no
+        // name server can give them away.
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
     }
 }
 
@@ -227,6 +233,36 @@ mod tests {
             assert!(PublicUrl::parse(text).unwrap_err().contains("https://"), "{text}");
         }
         assert!(!public_url("https://example.com").is_loopback());
+    }
+
+    #[test]
+    fn this_machine_has_many_names() {
+        for host in [
+            "localhost",
+            "LOCALHOST",
+            "app.localhost",
+            "127.0.0.1",
+            "127.8.0.1",
+            "::1",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+        ] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "",
+            "[]",
+            "[localhost",
+            "notlocalhost",
+            "localhost.example.com",
+            "127.0.0.1.example.com",
+            "192.0.2.7",
+            "0.0.0.0",
+            "[::]",
+            "[::ffff:192.0.2.7]",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
     }
 
     #[test]

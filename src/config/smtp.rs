@@ -4,7 +4,6 @@ use std::{
     fmt,
     fs::File,
     io::{self, Read as _},
-    net::IpAddr,
     time::Duration,
 };
 
@@ -16,6 +15,7 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 use super::{
+    is_loopback,
     reader::{Reader, Reported},
     secret::Secret,
 };
@@ -186,14 +186,6 @@ fn host(url: &Url) -> Result<String, String> {
         return Err(wrong());
     }
     Ok(ascii)
-}
-
-fn is_loopback(host: &str) -> bool {
-    match host.parse::<IpAddr>() {
-        Ok(address) => address.to_canonical().is_loopback(),
-        // RFC 6761, section 6.3: the names under localhost are loopback too.
-        Err(_) => host == "localhost" || host.ends_with(".localhost"),
-    }
 }
 
 fn credentials(url: &Url) -> Result<Option<Credentials>, String> {

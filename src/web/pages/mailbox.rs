@@ -3,7 +3,7 @@
 //! A letter holds a link that is as good as a password, so these routes exist only when mail goes to the mailbox, and
 //! answer only the machine itself (see [`is_local`]). To everybody else they are a path that does not exist.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use axum::{
     Json, Router,
@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::{components::Time, shell::Head, visit::Visit};
 use crate::{
+    config::is_loopback,
     mail::{Delivered, Mailbox},
     web::{AppState, origin::is_read_elsewhere, params::PathId, problem::Problem},
 };
@@ -64,23 +65,13 @@ fn is_local(peer: Option<SocketAddr>, uri: &Uri, headers: &HeaderMap) -> bool {
         _ => None,
     };
     // A request line may name a host of its own, which then counts (RFC 9112 section 3.2.2).
-    let to_here = host.is_some_and(|host| is_loopback(&host)) && uri.authority().is_none_or(is_loopback);
+    let to_here = host.is_some_and(|host| names_this_machine(&host)) && uri.authority().is_none_or(names_this_machine);
     from_here && to_here && !headers.keys().any(is_from_a_proxy)
 }
 
-/// As [`PublicUrl::is_loopback`](crate::config::PublicUrl::is_loopback) decides, by which the mailbox is there at all.
-fn is_loopback(authority: &Authority) -> bool {
-    let host = authority.host().to_ascii_lowercase();
-    let address = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(&host);
-    let is_address = address
-        .parse::<IpAddr>()
-        .is_ok_and(|address| address.to_canonical().is_loopback());
-    // RFC 6761 section 6.3: browsers resolve these names themselves, so that no name server can give them away.
-    let is_name = host == "localhost" || host.ends_with(".localhost");
-    (is_address || is_name) && !authority.as_str().contains('@')
+/// Names this machine by the host alone: `user@host` names one to some programs and another to others.
+fn names_this_machine(authority: &Authority) -> bool {
+    is_loopback(authority.host()) && !authority.as_str().contains('@')
 }
 
 /// Headers by which proxies say for whom they ask.
