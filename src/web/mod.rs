@@ -65,7 +65,7 @@ impl AppState {
 
     /// The OpenAPI document as it is served: made when first asked for.
     fn document(&self) -> Bytes {
-        let make = || api::document(self.products.is_some(), self.site.cookies.access_name());
+        let make = || api::document(self.site.products, self.site.cookies.access_name());
         let document = self.0.document.get_or_init(|| make().to_string().into());
         document.clone()
     }
@@ -84,8 +84,8 @@ impl Deref for AppState {
 pub struct Rooms {
     /// The operations.
     pub auth: Auth,
-    /// The worked example; none with `PRODUCTS` off.
-    pub products: Option<Products>,
+    /// The worked example. With `PRODUCTS` off no route leads to it.
+    pub products: Products,
     /// The built-in mailbox; none where mail is really sent.
     pub mailbox: Option<Mailbox>,
     /// What the configuration says about this site.
@@ -141,6 +141,12 @@ impl Site {
 impl FromRef<AppState> for Auth {
     fn from_ref(state: &AppState) -> Self {
         state.auth.clone()
+    }
+}
+
+impl FromRef<AppState> for Products {
+    fn from_ref(state: &AppState) -> Self {
+        state.products.clone()
     }
 }
 

@@ -1,15 +1,7 @@
 //! `/api/products`: wire types and handlers.
 
-use aide::{
-    OperationInput,
-    axum::routing::{ApiMethodRouter, delete_with, get_with, patch_with, post_with},
-};
-use axum::{
-    Json,
-    extract::FromRequestParts,
-    http::{Uri, request::Parts},
-    response::NoContent,
-};
+use aide::axum::routing::{ApiMethodRouter, delete_with, get_with, patch_with, post_with};
+use axum::{Json, extract::State, http::Uri, response::NoContent};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -106,17 +98,6 @@ impl From<UpdateProductRequest> for ProductChange {
     }
 }
 
-/// The operations, where they are served at all.
-impl FromRequestParts<AppState> for Products {
-    type Rejection = Problem;
-
-    async fn from_request_parts(_: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        state.products.clone().ok_or_else(Problem::not_found)
-    }
-}
-
-impl OperationInput for Products {}
-
 pub(super) fn list_route<L: Listing<ProductResponse> + 'static>() -> ApiMethodRouter<AppState> {
     get_with(list::<L, false>, |docs| {
         docs.with(named("listProducts", PRODUCTS, "All products"))
@@ -135,7 +116,7 @@ pub(super) fn list_own_route<L: Listing<ProductResponse> + 'static>() -> ApiMeth
 }
 
 async fn list<L: Listing<ProductResponse>, const OWN: bool>(
-    products: Products,
+    State(products): State<Products>,
     SignedInUser(identity): SignedInUser,
     uri: Uri,
     Query(PageQuery { limit, cursor }): Query<PageQuery>,
@@ -159,7 +140,7 @@ pub(super) fn create_route() -> ApiMethodRouter<AppState> {
 }
 
 async fn create(
-    products: Products,
+    State(products): State<Products>,
     SignedInUser(identity): SignedInUser,
     Payload(request): Payload<CreateProductRequest>,
 ) -> Result<Created<ProductResponse>, Problem> {
@@ -177,7 +158,7 @@ pub(super) fn show_route() -> ApiMethodRouter<AppState> {
 }
 
 async fn show(
-    products: Products,
+    State(products): State<Products>,
     SignedInUser(identity): SignedInUser,
     PathId(id): PathId<ProductId>,
 ) -> Result<Json<ProductResponse>, Problem> {
@@ -196,7 +177,7 @@ pub(super) fn update_route() -> ApiMethodRouter<AppState> {
 }
 
 async fn update(
-    products: Products,
+    State(products): State<Products>,
     SignedInUser(identity): SignedInUser,
     PathId(id): PathId<ProductId>,
     Payload(request): Payload<UpdateProductRequest>,
@@ -216,7 +197,7 @@ pub(super) fn delete_route() -> ApiMethodRouter<AppState> {
 }
 
 async fn delete(
-    products: Products,
+    State(products): State<Products>,
     SignedInUser(identity): SignedInUser,
     PathId(id): PathId<ProductId>,
 ) -> Result<NoContent, Problem> {

@@ -34,6 +34,7 @@ use super::{
 };
 use crate::{
     auth::{self, Auth, Identity},
+    products::Products,
     web::{
         AppState, accepts_html, caller, cookies::SessionCookies, identity::SignedInUser, paths::login_path,
         payload::JsonOrForm, problem::Problem,
@@ -121,12 +122,12 @@ impl Desk {
         })
     }
 
-    pub(super) fn state(&self) -> &AppState {
-        &self.state
-    }
-
     pub(super) fn auth(&self) -> &Auth {
         &self.state.auth
+    }
+
+    pub(super) fn products(&self) -> &Products {
+        &self.state.products
     }
 
     /// Who sent the form.

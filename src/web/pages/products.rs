@@ -43,7 +43,7 @@ struct ListQuery {
 
 async fn list_page(
     SignedInVisit { visit, identity }: SignedInVisit,
-    State(state): State<AppState>,
+    State(products): State<Products>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
     let cursor = Some(query.cursor).filter(|cursor| !cursor.is_empty());
@@ -52,7 +52,7 @@ async fn list_page(
         cursor,
         ..ProductQuery::default()
     };
-    let list = products(&state)?.list(&identity, query).await?;
+    let list = products.list(&identity, query).await?;
     Ok(visit.show(Head::new("Products").wide(), || {
         view! { <ProductsPage identity products=list.items next_cursor=list.next_cursor is_later/> }
     }))
@@ -60,18 +60,14 @@ async fn list_page(
 
 async fn page(
     SignedInVisit { visit, identity }: SignedInVisit,
-    State(state): State<AppState>,
+    State(products): State<Products>,
     PathId(id): PathId<ProductId>,
 ) -> Result<Response, Problem> {
-    let product = products(&state)?.show(&identity, id).await?;
+    let product = products.show(&identity, id).await?;
     let is_changeable = product.is_changeable_by(&identity);
     Ok(visit.show(Head::new(product.name.clone()).wide(), || {
         view! { <ProductPage product is_changeable/> }
     }))
-}
-
-fn products(state: &AppState) -> Result<&Products, Problem> {
-    state.products.as_ref().ok_or_else(Problem::not_found)
 }
 
 fn path_of(id: &str) -> String {
@@ -91,7 +87,7 @@ pub(super) async fn create_product(
     let mut desk = Desk::open()?;
     let identity = desk.identity().await?;
     let new = NewProduct { name, description };
-    products(desk.state())?.create(&identity, new).await?;
+    desk.products().create(&identity, new).await?;
     Ok(Done::to(PAGE).saying(Notice::ProductCreated))
 }
 
@@ -112,9 +108,7 @@ pub(super) async fn update_product(id: String, name: String, description: String
         name: Some(name),
         description: Some(Some(description)),
     };
-    products(desk.state())?
-        .update(&identity, parse_id(&id)?, change)
-        .await?;
+    desk.products().update(&identity, parse_id(&id)?, change).await?;
     Ok(Done::to(path_of(&id)).saying(Notice::ProductSaved))
 }
 
@@ -135,7 +129,7 @@ impl PageForm for UpdateProduct {
 pub(super) async fn delete_product(id: String) -> Result<Done, Problem> {
     let mut desk = Desk::open()?;
     let identity = desk.identity().await?;
-    products(desk.state())?.delete(&identity, parse_id(&id)?).await?;
+    desk.products().delete(&identity, parse_id(&id)?).await?;
     Ok(Done::to(PAGE).saying(Notice::ProductDeleted))
 }
 
