@@ -18,12 +18,32 @@ pub enum RoleChange {
 
 impl RoleChange {
     /// Refuses names that are no role's. To take one away is refused to nobody: an account that has it should lose it.
-    pub(super) fn check(&self, field: &'static str) -> Result<(), FieldError> {
+    pub(super) fn check(&self) -> Result<(), FieldError> {
+        let check = |role: &String| fields::check_role(self.field(), role);
         match self {
-            Self::All(roles) => roles.iter().try_for_each(|role| fields::check_role(field, role)),
-            Self::Grant(role) => fields::check_role(field, role),
+            Self::All(roles) => roles.iter().try_for_each(check),
+            Self::Grant(role) => check(role),
             Self::Revoke(_) => Ok(()),
         }
+    }
+
+    /// The field that it was wished in.
+    const fn field(&self) -> &'static str {
+        match self {
+            Self::All(_) => "roles",
+            Self::Grant(_) | Self::Revoke(_) => "role",
+        }
+    }
+
+    /// Refuses to let an account that has the roles `had` gain more than a token can name.
+    pub(super) fn check_number(&self, had: &[String]) -> Result<(), FieldError> {
+        let difference = self.of(had);
+        let number = (had.len() + difference.granted.len()).saturating_sub(difference.revoked.len());
+        if number > MAX_ROLES && !difference.granted.is_empty() {
+            let rule = format!("An account has at most {MAX_ROLES} roles");
+            return Err(FieldError::new(self.field(), "too_many_roles", rule));
+        }
+        Ok(())
     }
 
     /// What it comes to for an account that has the roles `had`.
@@ -43,6 +63,9 @@ impl RoleChange {
     }
 }
 
+/// Access tokens name every role, and travel in a header with each request.
+const MAX_ROLES: usize = 32;
+
 /// The roles that an account gains and loses, each once.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct RoleDifference {
@@ -50,20 +73,7 @@ pub(super) struct RoleDifference {
     pub(super) revoked: Vec<String>,
 }
 
-/// Access tokens name every role, and travel in a header with each request.
-const MAX_ROLES: usize = 32;
-
 impl RoleDifference {
-    /// Refuses to let an account that has the roles `had` gain more than a token can name.
-    pub(super) fn check_number(&self, had: &[String]) -> Result<(), Error> {
-        let number = (had.len() + self.granted.len()).saturating_sub(self.revoked.len());
-        if number > MAX_ROLES && !self.granted.is_empty() {
-            let rule = format!("An account has at most {MAX_ROLES} roles");
-            return Err(Error::invalid_field("roles", "too_many_roles", rule));
-        }
-        Ok(())
-    }
-
     pub(super) async fn write(&self, tx: &mut Tx, user: UserId) -> Result<(), Error> {
         for role in &self.granted {
             tx.insert_role(user, role).await?;
@@ -114,8 +124,8 @@ mod tests {
 
     #[test]
     fn only_what_can_be_a_role_is_given() {
-        assert!(RoleChange::All(names(&["admin", "Not a role"])).check("roles").is_err());
-        assert!(RoleChange::Grant("Not a role".to_owned()).check("roles").is_err());
-        assert!(RoleChange::Revoke("Not a role".to_owned()).check("roles").is_ok());
+        assert!(RoleChange::All(names(&["admin", "Not a role"])).check().is_err());
+        assert!(RoleChange::Grant("Not a role".to_owned()).check().is_err());
+        assert!(RoleChange::Revoke("Not a role".to_owned()).check().is_ok());
     }
 }

@@ -36,7 +36,7 @@ impl UpdateUser {
     fn parse(self) -> Result<Wish, Error> {
         let mut errors = FieldErrors::default();
         let profile = self.profile.parse(&mut errors);
-        let checked = self.roles.as_ref().map_or(Ok(()), |roles| roles.check("roles"));
+        let checked = self.roles.as_ref().map_or(Ok(()), RoleChange::check);
         match (profile, errors.take(checked)) {
             (Some(profile), Some(())) => Ok(Wish {
                 profile,
@@ -110,8 +110,10 @@ impl Auth {
         let now = self.now();
         let mut tx = self.store().begin().await?;
         let (guard, account) = AdminGuard::enter(&mut tx, id).await?;
+        if let Some(roles) = &wish.roles {
+            roles.check_number(&account.roles)?;
+        }
         let change = Change::of(&account, wish.roles.as_ref(), wish.is_active);
-        change.roles.check_number(&account.roles)?;
         wish.profile.write(&mut tx, &account, now).await?;
         change.write(&mut tx, id, now).await?;
         guard.leave(&mut tx).await?;

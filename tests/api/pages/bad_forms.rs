@@ -46,7 +46,7 @@ const FORMS: [(&str, &str); 23] = [
     ("/form/delete_product", "id=01890a5d-ac96-774b-bcce-b302099a8057"),
     (
         "/form/grant_role",
-        "id=01890a5d-ac96-774b-bcce-b302099a8057&roles=editor",
+        "id=01890a5d-ac96-774b-bcce-b302099a8057&role=editor",
     ),
     (
         "/form/revoke_role",

@@ -28,11 +28,12 @@ pub(super) fn operations(scene: &Scene) -> Vec<Operation> {
 
 fn grant_role(scene: &Scene) -> Operation {
     const GRANTED: &str = "The role is granted.";
-    let of = |id, role| [("id", id), ("roles", role)];
+    let of = |id, role| [("id", id), ("role", role)];
     let ann = scene.ann_id.as_str();
     Operation::new("/form/grant_role", PAGE, Method::PATCH, API)
         // Ann has no role yet, and the API replaces them all.
-        .body(|case| json!({"roles": [case.field("roles")]}))
+        .body(|case| json!({"roles": [case.field("role")]}))
+        .called("roles", "role")
         .case("of an editor", Who::Admin, &of(ann, "editor"), Done(GRANTED))
         .case("of an admin", Who::Admin, &of(ann, "admin"), Done(GRANTED))
         .case(

@@ -14,6 +14,8 @@ pub(super) struct Operation {
     pub(super) api: &'static str,
     /// The body that says to the API what these fields say to the form.
     pub(super) body: fn(&Case) -> Value,
+    /// A field of the API, and what the form calls it, where that is another name.
+    pub(super) called: Option<(&'static str, &'static str)>,
     /// Where a browser goes that is not signed in: to sign in, unless this says otherwise.
     pub(super) signed_out: Option<&'static str>,
     pub(super) cases: Vec<Case>,
@@ -71,6 +73,7 @@ impl Operation {
             method,
             api,
             body: |case| case.json(&["id"]),
+            called: None,
             signed_out: None,
             cases: Vec::new(),
         }
@@ -79,6 +82,14 @@ impl Operation {
     /// The body is not the form's fields.
     pub(super) fn body(self, body: fn(&Case) -> Value) -> Self {
         Self { body, ..self }
+    }
+
+    /// What the API's field `api` holds stands in the form's field `form`.
+    pub(super) fn called(self, api: &'static str, form: &'static str) -> Self {
+        Self {
+            called: Some((api, form)),
+            ..self
+        }
     }
 
     /// Who is signed out already is where they want to be.

@@ -57,6 +57,12 @@ pub(super) async fn compare(scene: &Scene, copies: &[Place; 3], operation: &Oper
         assert_ne!(api.state, *scene.before, "{what}: nothing happens");
     } else {
         let mut problem = api.answer.json();
+        let errors = problem.get_mut("errors").and_then(Value::as_array_mut);
+        for error in errors.into_iter().flatten() {
+            if let Some((_, form)) = operation.called.filter(|(api, _)| error["field"] == *api) {
+                error["field"] = form.into();
+            }
+        }
         // Token endpoints say besides what RFC 6749 calls it.
         for member in ["error", "error_description"] {
             problem.as_object_mut().expect("an object").remove(member);

@@ -67,11 +67,11 @@ fn page_of(id: &str) -> String {
 
 /// Gives a role.
 #[server(prefix = "/form", endpoint = "grant_role", protocol = Form, input_derive = (Deserialize,))]
-pub(super) async fn grant_role(id: String, roles: String) -> Result<Done, Problem> {
+pub(super) async fn grant_role(id: String, role: String) -> Result<Done, Problem> {
     let mut desk = Desk::open()?;
     let (actor, user) = admin_and_user(&mut desk, &id).await?;
     desk.auth()
-        .grant_role(&actor, user, roles.trim(), &desk.client())
+        .grant_role(&actor, user, role.trim(), &desk.client())
         .await?;
     Ok(Done::to(path_of(user)).saying(Notice::RoleGranted))
 }
@@ -84,7 +84,7 @@ impl PageForm for GrantRole {
     }
 
     fn echo(&self) -> Echo {
-        vec![("roles".to_owned(), self.roles.clone())]
+        vec![("role".to_owned(), self.role.clone())]
     }
 }
 
@@ -286,7 +286,7 @@ fn Roles(id: UserId, roles: Vec<String>) -> impl IntoView {
         {list}
         <FormView action=GrantRole::PATH>
             <input type="hidden" name="id" value=id.to_string()/>
-            <Field name="roles" label="Role" required=true/>
+            <Field name="role" label="Role" required=true/>
             <button class="quiet">"Grant"</button>
         </FormView>
     }
