@@ -11,7 +11,7 @@ use tower_cookies::{
 
 use super::{AppState, problem::Problem};
 use crate::{
-    auth::{self, RefreshLife, SignedIn},
+    auth::{self, Credential, RefreshLife, SignedIn},
     config::Config,
 };
 
@@ -108,6 +108,14 @@ impl SessionCookies {
         self.value(&self.policy.refresh_name)
     }
 
+    /// Both tokens, as a browser that signs out presents them.
+    pub(crate) fn held(&self) -> HeldTokens {
+        HeldTokens {
+            refresh: self.refresh(),
+            access: self.access(),
+        }
+    }
+
     fn value(&self, name: &str) -> Option<String> {
         self.jar
             .get(name)
@@ -149,6 +157,22 @@ impl SessionCookies {
         if is_over(error) {
             self.clear();
         }
+    }
+}
+
+/// What the cookies of a request held.
+#[derive(Debug)]
+pub(crate) struct HeldTokens {
+    refresh: Option<String>,
+    access: Option<String>,
+}
+
+impl HeldTokens {
+    /// What names the session to end, in order: an access token expires long before its session does.
+    pub(crate) fn credentials(&self) -> Vec<Credential<'_>> {
+        let refresh = self.refresh.as_deref().map(Credential::Refresh);
+        let access = self.access.as_deref().map(Credential::Access);
+        refresh.into_iter().chain(access).collect()
     }
 }
 
@@ -222,6 +246,24 @@ mod tests {
             assert!(removal.starts_with(&expected), "{removal}");
         }
         assert_eq!((left.len(), sender.access()), (2, None));
+    }
+
+    #[test]
+    fn of_what_a_browser_holds_the_refresh_token_comes_first() {
+        let names = |refresh: Option<&str>, access: Option<&str>| -> Vec<String> {
+            let held = HeldTokens {
+                refresh: refresh.map(str::to_owned),
+                access: access.map(str::to_owned),
+            };
+            let name = |credential: Credential<'_>| match credential {
+                Credential::Refresh(token) => format!("refresh {token}"),
+                Credential::Access(token) => format!("access {token}"),
+            };
+            held.credentials().into_iter().map(name).collect()
+        };
+        assert_eq!(names(Some("r"), Some("a")), ["refresh r", "access a"]);
+        assert_eq!(names(None, Some("a")), ["access a"]);
+        assert!(names(None, None).is_empty());
     }
 
     #[test]

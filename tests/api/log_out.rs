@@ -5,6 +5,7 @@ use crate::support::{Actor, Place, both_engines};
 both_engines![
     the_access_token_ends_its_session,
     the_refresh_token_ends_its_session_as_bearer_and_as_field,
+    what_is_presented_on_purpose_names_the_session_alone,
     a_browser_logs_out_and_forgets_its_cookies,
     the_template_path_logs_out_too,
     logging_out_without_credentials_still_clears_the_cookies,
@@ -44,6 +45,25 @@ async fn the_refresh_token_ends_its_session_as_bearer_and_as_field(place: Place)
     let body = json!({"refresh_token": ann.refresh_token});
     server.anonymous().post(LOG_OUT).json(body).await.expect(200);
     assert!(!ann.is_signed_in().await);
+}
+
+async fn what_is_presented_on_purpose_names_the_session_alone(place: Place) {
+    let server = place.start().await;
+    let browser = server.user_with_browser("ann@example.com").await;
+    let (by_field, by_bearer) = (
+        server.log_in("ann@example.com").await,
+        server.log_in("ann@example.com").await,
+    );
+    let request = || browser.moved_to(server.anonymous()).post(LOG_OUT);
+    let body = json!({"refresh_token": by_field.refresh_token});
+    request().bearer(&by_bearer.access_token).json(body).await.expect(200);
+    assert!(!by_field.is_signed_in().await && by_bearer.is_signed_in().await);
+    request().bearer(&by_bearer.access_token).await.expect(200);
+    assert!(!by_bearer.is_signed_in().await);
+    // What names no session any more does not fall back on the cookies.
+    let body = json!({"refresh_token": by_field.refresh_token});
+    request().json(body).await.expect_problem(401, "refresh_token_invalid");
+    browser.get("/api/auth/me").await.expect(200);
 }
 
 async fn a_browser_logs_out_and_forgets_its_cookies(place: Place) {

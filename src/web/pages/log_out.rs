@@ -8,10 +8,7 @@ use super::{
     form::{Desk, Done, Form, PageForm, form_route},
     notice::Notice,
 };
-use crate::{
-    auth::Credential,
-    web::{AppState, paths::login_path, problem::Problem},
-};
+use crate::web::{AppState, paths::login_path, problem::Problem};
 
 pub(super) fn router() -> Router<AppState> {
     Router::new().route(LogOut::PATH, form_route())
@@ -22,15 +19,8 @@ pub(super) fn router() -> Router<AppState> {
 pub(super) async fn log_out() -> Result<Done, Problem> {
     let desk = Desk::open()?;
     let cookies = desk.cookies()?;
-    let (refresh, access) = (cookies.refresh(), cookies.access());
-    let credentials: Vec<_> = [
-        refresh.as_deref().map(Credential::Refresh),
-        access.as_deref().map(Credential::Access),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let ended = desk.auth().log_out(&credentials, &desk.client()).await;
+    let held = cookies.held();
+    let ended = desk.auth().log_out(&held.credentials(), &desk.client()).await;
     ended.inspect_err(|error| cookies.clear_if_over(error))?;
     cookies.clear();
     Ok(signed_out())
