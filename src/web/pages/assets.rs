@@ -18,7 +18,14 @@ use crate::{
     web::AppState,
 };
 
-const STYLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/style/vestibule.css"));
+/// One sheet: browsers ask for each file by itself.
+pub(super) const STYLE: &str = concat!(
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/style/base.css")),
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/style/document.css")),
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/style/forms.css")),
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/style/content.css")),
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/style/media.css")),
+);
 const SCRIPT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/public/vestibule.js"));
 const LOGO: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/public/logo.svg"));
 

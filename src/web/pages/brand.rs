@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_surfaces_are_those_of_the_sheet() {
-        let sheet = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/style/vestibule.css"));
+        let sheet = crate::web::pages::assets::STYLE;
         for surface in [format!("--frame: {LIGHT};"), format!("--hover: {DARK};")] {
             assert!(sheet.contains(&surface), "{surface}");
         }

@@ -1,5 +1,5 @@
-//! The pieces that pages are made of, beside their [forms](super::fields). Their markup is what `style/vestibule.css`
-//! speaks of.
+//! The pieces that pages are made of, beside their [forms](super::fields). Their markup is what the sheets in
+//! `style/` speak of.
 
 use leptos::prelude::*;
 
