@@ -407,6 +407,7 @@ mod tests {
     use crate::{
         auth::{Client, Credential, LogIn, SignUp},
         clock::{ManualClock, Timestamp},
+        products::{NewProduct, ProductChange, ProductQuery},
     };
 
     /// The spans of operations that were begun, and those around each line that was written meanwhile.
@@ -423,10 +424,16 @@ mod tests {
         }
     }
 
+    fn is_operations(target: &str) -> bool {
+        ["vestibule::auth", "vestibule::products"]
+            .iter()
+            .any(|room| target.starts_with(room))
+    }
+
     impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Heard {
         fn on_new_span(&self, attributes: &span::Attributes<'_>, _: &span::Id, _: Context<'_, S>) {
             let metadata = attributes.metadata();
-            if metadata.target().starts_with("vestibule::auth") {
+            if is_operations(metadata.target()) {
                 assert!(
                     attributes.fields().is_empty(),
                     "an argument may be a secret: {metadata:?}"
@@ -436,7 +443,7 @@ mod tests {
         }
 
         fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-            if event.metadata().target().starts_with("vestibule::auth") {
+            if is_operations(event.metadata().target()) {
                 let scope = context.event_scope(event).into_iter().flatten();
                 let names: Vec<&str> = scope.map(|span| span.name()).collect();
                 self.note(format!("a line of {}", names.join(" in ")));
@@ -484,6 +491,28 @@ mod tests {
         assert_eq!(
             heard.take(),
             ["authenticate", "list_sessions", "log_out", "authenticate"]
+        );
+
+        let products = Products::new(services.store.clone(), clock.clone());
+        let lamp = NewProduct {
+            name: "Lamp".to_owned(),
+            description: None,
+        };
+        let lamp = products.create(&identity, lamp).await.unwrap();
+        products.list(&identity, ProductQuery::default()).await.unwrap();
+        products.show(&identity, lamp.id).await.unwrap();
+        let change = ProductChange::default();
+        products.update(&identity, lamp.id, change).await.unwrap();
+        products.delete(&identity, lamp.id).await.unwrap();
+        assert_eq!(
+            heard.take(),
+            [
+                "create_product",
+                "list_products",
+                "show_product",
+                "update_product",
+                "delete_product"
+            ]
         );
 
         let stolen = devices[1].refresh.expose();

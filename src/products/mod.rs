@@ -96,6 +96,7 @@ impl Products {
     }
 
     /// The products, oldest first.
+    #[tracing::instrument(name = "list_products", skip_all)]
     pub async fn list(&self, identity: &Identity, query: ProductQuery) -> Result<Page<Product>, Error> {
         let mut faults = FieldErrors::default();
         let (limit, cursor) = (query.limit, query.cursor.as_deref());
@@ -115,11 +116,13 @@ impl Products {
     }
 
     /// One product, for any signed-in user.
+    #[tracing::instrument(name = "show_product", skip_all)]
     pub async fn show(&self, _: &Identity, id: ProductId) -> Result<Product, Error> {
-        Ok(self.store.find_product(id).await?.ok_or(Error::NotFound)?.into())
+        self.find(id).await
     }
 
     /// Adds a product, which is the caller's.
+    #[tracing::instrument(name = "create_product", skip_all)]
     pub async fn create(&self, identity: &Identity, new: NewProduct) -> Result<Product, Error> {
         let mut faults = FieldErrors::default();
         let name = faults.take(parse_name(&new.name));
@@ -146,6 +149,7 @@ impl Products {
     }
 
     /// Changes a product of the caller's, or anybody's if the caller is an admin.
+    #[tracing::instrument(name = "update_product", skip_all)]
     pub async fn update(&self, identity: &Identity, id: ProductId, change: ProductChange) -> Result<Product, Error> {
         let mut faults = FieldErrors::default();
         let name = faults.take(change.name.as_deref().map(parse_name).transpose());
@@ -165,6 +169,7 @@ impl Products {
     }
 
     /// Deletes a product of the caller's, or anybody's if the caller is an admin.
+    #[tracing::instrument(name = "delete_product", skip_all)]
     pub async fn delete(&self, identity: &Identity, id: ProductId) -> Result<(), Error> {
         self.changeable(identity, id).await?;
         let mut tx = self.store.begin().await?;
@@ -174,9 +179,13 @@ impl Products {
         Ok(tx.commit().await?)
     }
 
+    async fn find(&self, id: ProductId) -> Result<Product, Error> {
+        Ok(self.store.find_product(id).await?.ok_or(Error::NotFound)?.into())
+    }
+
     /// A product never changes hands, so that whose it is can be asked before its row is held.
     async fn changeable(&self, identity: &Identity, id: ProductId) -> Result<Product, Error> {
-        let product = self.show(identity, id).await?;
+        let product = self.find(id).await?;
         if product.is_changeable_by(identity) {
             Ok(product)
         } else {
