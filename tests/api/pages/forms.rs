@@ -23,6 +23,9 @@ one_engine![
     well_known_paths_lead_to_their_pages,
 ];
 
+/// The fields of a form, as they are sent.
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 async fn a_form_from_another_site_does_nothing(place: Place) {
     let server = place.start().await;
     let ann = server.user_with_browser("ann@example.com").await;
@@ -103,7 +106,7 @@ async fn a_password_that_was_left_blank_is_asked_for(place: Place) {
     let both = [("current_password", ""), ("new_password", "")];
     let link = [("token", reset.as_str()), ("new_password", "")];
     let newcomer = [("email", "new@example.com"), ("password", "")];
-    let forms: [(&Browser, &str, &[(&str, &str)], usize); 5] = [
+    let forms: [(&Browser, &str, Fields<'_>, usize); 5] = [
         (&ann, "/form/change_email", &new, 1),
         (&ann, "/form/change_password", &both, 2),
         (&ann, "/form/delete_account", &[("password", "")], 1),
@@ -330,7 +333,7 @@ async fn what_has_no_bounds_comes_back_in_no_header(place: Place) {
     let (wrong, right) = (("password", "wrong"), ("password", PASSWORD));
     let (name, email) = (("username", "ann@example.com"), ("email", "new"));
     let (next, token) = (("next", long.as_str()), ("token", long.as_str()));
-    let forms: [(&str, &[(&str, &str)], &str); 5] = [
+    let forms: [(&str, Fields<'_>, &str); 5] = [
         ("/form/log_in", &[name, wrong, next], "/login"),
         ("/form/sign_up", &[email, wrong, next], "/signup"),
         (

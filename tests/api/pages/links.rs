@@ -122,5 +122,5 @@ async fn who_comes_without_a_link_is_told_where_it_is(place: Place) {
     let fields = [("token", ""), ("new_password", NEW_PASSWORD)];
     let page = browser.send("/form/finish_reset", &fields).await;
     let page = page.says("This link is not valid any more.");
-    page.says("Open the link in your mail, or");
+    page.says("Ask for a new link");
 }
