@@ -40,12 +40,12 @@ test('it is filtered by user and event', async ({ visitor, server }) => {
   await server.accessToken(ann);
   await visitor.visit('/admin/audit');
   await visitor.fill({ User: ann.id });
-  await visitor.button('Search').click();
+  await visitor.search();
   const rows = visitor.page.locator('tbody').getByRole('row');
   await expect(rows).toHaveCount(2);
   const event = visitor.field('Event');
   await event.selectOption('Sign-in');
-  await visitor.button('Search').click();
+  await visitor.search();
   await expect(rows).toHaveCount(1);
   await expect(rows).toContainText('Sign-in');
   const query = new URL(visitor.page.url()).searchParams;
@@ -58,24 +58,14 @@ test('it is turned page by page', async ({ serverWith, another }) => {
   const server = await serverWith({});
   const visitor = await another({}, server);
   await visitor.signInAs(await server.makeAdmin());
-  const ann = await server.signUp();
-  const authorization = `Bearer ${await server.accessToken(ann)}`;
-  for (let times = 0; times < 60; times++) {
-    const answer = await fetch(`${server.url}/api/auth/me`, {
-      method: 'PATCH',
-      headers: { authorization, 'content-type': 'application/json' },
-      body: JSON.stringify({ name: `Ann the ${times}th` }),
-    });
-    expect(answer.status).toBe(200);
-  }
+  await server.makeHistory(await server.signUp(), 60);
   await visitor.visit('/admin/audit');
   const next = visitor.page.getByRole('link', { name: 'Next page' });
   let rows = await visitor.page.locator('tbody').getByRole('row').count();
-  await next.click();
-  await visitor.page.waitForURL(/cursor=/);
+  await visitor.follow(next);
   rows += await visitor.page.locator('tbody').getByRole('row').count();
   expect(rows).toBeGreaterThan(50);
-  await visitor.page.getByRole('link', { name: 'First page' }).click();
+  await visitor.follow(visitor.page.getByRole('link', { name: 'First page' }));
   await visitor.isAt('/admin/audit', 'Audit log');
 });
 

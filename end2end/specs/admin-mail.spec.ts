@@ -31,13 +31,54 @@ test('they are filtered by state', async ({ visitor, server }) => {
   await server.mailbox.waitFor(ann.email, '/verify-email');
   await visitor.visit('/admin/mail');
   await visitor.field('State').selectOption('Sent');
-  await visitor.button('Search').click();
+  await visitor.search();
   await expect(visitor.page.getByRole('row').filter({ hasText: ann.email })).toBeVisible();
   expect(new URL(visitor.page.url()).searchParams.get('state')).toBe('sent');
   await visitor.field('State').selectOption('failed');
-  await visitor.button('Search').click();
+  await visitor.search();
   await expect(visitor.page.getByRole('row').filter({ hasText: ann.email })).toHaveCount(0);
   await expect(visitor.page.locator('.empty')).toBeVisible();
+});
+
+test('it is turned page by page, with its filter', async ({ serverWith, another }) => {
+  const server = await serverWith({});
+  const visitor = await another({}, server);
+  await visitor.signInAs(await server.makeAdmin());
+  const people = await server.signUpMany(55, 'reader');
+  for (const person of people) await server.mailbox.waitFor(person.email, '/verify-email');
+  await visitor.visit('/admin/mail');
+  await visitor.field('State').selectOption('sent');
+  await visitor.search();
+  const addresses = async () => visitor.page.locator('tbody').getByRole('row').locator('td:first-child').allInnerTexts();
+  const first = await addresses();
+  await visitor.follow(visitor.page.getByRole('link', { name: 'Next page' }));
+  await expect(visitor.field('State')).toHaveValue('sent');
+  const all = [...first, ...(await addresses())];
+  expect(all.sort()).toEqual(people.map(({ email }) => email).sort());
+  await visitor.follow(visitor.page.getByRole('link', { name: 'First page' }));
+  expect(visitor.path).toBe('/admin/mail?state=sent');
+});
+
+test('odd questions get a refusal, never a fault', async ({ visitor, watch }) => {
+  watch.expectStatus(400, 422);
+  for (const query of ['state=odd', 'cursor=nonsense', 'state=%00', 'state=sent&state=failed', 'state=%27']) {
+    const answer = await visitor.visit(`/admin/mail?${query}`);
+    expect(answer.status(), query).toBeLessThan(500);
+    await expect(visitor.page.getByRole('heading', { level: 1 })).toBeVisible();
+  }
+});
+
+test('a message that is gone meanwhile is not found', async ({ visitor, server, watch }) => {
+  watch.expectStatus(404);
+  const ann = await server.signUp();
+  await server.mailbox.waitFor(ann.email, '/verify-email');
+  await visitor.visit('/admin/mail');
+  const row = visitor.page.getByRole('row').filter({ hasText: ann.email });
+  await row.locator('input[name="id"]').evaluate((input) => {
+    (input as HTMLInputElement).value = '00000000-0000-7000-8000-000000000000';
+  });
+  await visitor.going(() => row.getByRole('button', { name: /^Send again/ }).click());
+  await visitor.sees('Page not found');
 });
 
 test('a message is sent again', async ({ visitor, server }) => {

@@ -12,14 +12,14 @@ test.describe('the list', () => {
     const heads = await visitor.page.getByRole('columnheader').allInnerTexts();
     expect(heads.map((head) => head.trim())).toEqual(['Email', 'Username', 'Name', 'Roles', 'Status', 'Created']);
     await visitor.fill({ Search: admin.username });
-    await visitor.button('Search').click();
+    await visitor.search();
     await expect(rowOf(visitor, admin)).toContainText('admin');
     await expect(rowOf(visitor, ann)).toHaveCount(0);
     await visitor.fill({ Search: ann.email });
-    await visitor.button('Search').click();
+    await visitor.search();
     const row = rowOf(visitor, ann);
     for (const text of [ann.username, ann.name, 'Active']) await expect(row).toContainText(text);
-    await row.getByRole('link', { name: ann.email }).click();
+    await visitor.follow(row.getByRole('link', { name: ann.email }));
     await visitor.isAt(`/admin/users/${ann.id}`, ann.email);
   });
 
@@ -33,7 +33,7 @@ test.describe('the list', () => {
     await visitor.visit('/admin/users');
     await visitor.field('Status').selectOption('Disabled');
     await visitor.fill({ Search: ben.username });
-    await visitor.button('Search').click();
+    await visitor.search();
     await expect(rowOf(visitor, ben)).toContainText('Disabled');
     await expect(rowOf(visitor, ann)).toHaveCount(0);
     expect(new URL(visitor.page.url()).searchParams.get('q')).toBe(ben.username);
@@ -42,13 +42,13 @@ test.describe('the list', () => {
     await expect(visitor.field('Status')).toHaveValue('disabled');
 
     await visitor.field('Status').selectOption('Active');
-    await visitor.button('Search').click();
+    await visitor.search();
     await expect(rowOf(visitor, ben)).toHaveCount(0);
     await expect(visitor.page.locator('.empty')).toBeVisible();
 
     await visitor.field('Status').selectOption('Any');
     await visitor.fill({ Search: '', Role: 'admin' });
-    await visitor.button('Search').click();
+    await visitor.search();
     await expect(rowOf(visitor, admin)).toBeVisible();
     await expect(rowOf(visitor, ann)).toHaveCount(0);
   });
@@ -57,8 +57,7 @@ test.describe('the list', () => {
     const server = await serverWith({});
     const visitor = await another({}, server);
     await visitor.signInAs(await server.makeAdmin());
-    const people = Array.from({ length: 55 }, () => Person.new('reader'));
-    for (const person of people) await server.signUp(person);
+    const people = await server.signUpMany(55, 'reader');
     const seen = new Set<string>();
     await visitor.visit('/admin/users?q=reader&status=active');
     const next = visitor.page.getByRole('link', { name: 'Next page' });
@@ -69,14 +68,13 @@ test.describe('the list', () => {
       }
       if ((await next.count()) === 0) break;
       expect(page).toBeLessThan(people.length);
-      await next.click();
-      await visitor.page.waitForURL((url) => url.searchParams.has('cursor'));
+      await visitor.follow(next);
       await expect(visitor.field('Search')).toHaveValue('reader');
       await expect(visitor.field('Status')).toHaveValue('active');
     }
     expect([...seen].sort()).toEqual(people.map((person) => person.email).sort());
-    await visitor.page.getByRole('link', { name: 'First page' }).click();
-    await visitor.page.waitForURL((url) => !url.searchParams.has('cursor'));
+    await visitor.follow(visitor.page.getByRole('link', { name: 'First page' }));
+    expect(new URL(visitor.page.url()).searchParams.has('cursor')).toBe(false);
     await expect(visitor.field('Search')).toHaveValue('reader');
   });
 
@@ -224,6 +222,18 @@ test.describe("one user's page", () => {
     await guest.isAt('/login?next=/profile', 'Sign in');
     expect((await visitor.visit(`/admin/users/${ann.id}`)).status()).toBe(404);
     await visitor.sees('Page not found');
+  });
+
+  test('an account that is gone meanwhile is not found', async ({ visitor, server, watch }) => {
+    watch.expectStatus(404);
+    for (const button of ['Grant', 'Mail a reset link', 'Sign out everywhere', 'Disable account']) {
+      const ann = await server.signUp();
+      await visitor.visit(`/admin/users/${ann.id}`);
+      await visitor.fill({ Role: 'editor' });
+      await server.command(['user', 'delete', '--yes', ann.email]);
+      await visitor.going(() => visitor.button(button).click());
+      await visitor.sees('Page not found');
+    }
   });
 
   test('its audit trail tells what happened to the account', async ({ visitor, another, server }) => {

@@ -203,7 +203,7 @@ test('the bar shows who is signed in where they may go', async ({ visitor, admin
   await visitor.visit('/profile');
   await expect(links(visitor)).toHaveText(['Profile', 'Products', 'Users', 'Audit log', 'Mail']);
   for (const name of ['Profile', 'Products', 'Users', 'Audit log', 'Mail']) {
-    await links(visitor).filter({ hasText: new RegExp(`^${name}$`) }).click();
+    await visitor.follow(links(visitor).filter({ hasText: new RegExp(`^${name}$`) }));
     await visitor.sees(name);
     await expect(visitor.page.locator('[aria-current="page"]')).toHaveText(name);
   }

@@ -14,7 +14,7 @@ test('somebody signs up, verifies, signs in, changes the password, forgets it, r
   await test.step('signs up', async () => {
     await visitor.visit('/');
     await visitor.isAt('/login', 'Sign in');
-    await page.getByRole('link', { name: 'Create an account' }).click();
+    await visitor.follow(page.getByRole('link', { name: 'Create an account' }));
     await visitor.fill({ 'Email address': ann.email, 'Username (optional)': ann.username, Password: ann.password });
     await visitor.submit('Create account');
     await visitor.isAt('/login', 'Sign in');
@@ -24,8 +24,8 @@ test('somebody signs up, verifies, signs in, changes the password, forgets it, r
   await test.step('verifies the address from the mailbox', async () => {
     await server.mailbox.waitFor(ann.email, '/verify-email');
     await visitor.visit('/dev/mail');
-    await page.getByRole('listitem').filter({ hasText: ann.email }).getByRole('link').click();
-    await page.locator('pre').getByRole('link', { name: /verify-email/ }).click();
+    await visitor.follow(page.getByRole('listitem').filter({ hasText: ann.email }).getByRole('link'));
+    await visitor.follow(page.locator('pre').getByRole('link', { name: /verify-email/ }));
     await visitor.sees('Verify your email address');
     await visitor.submit('Verify address');
     await visitor.isAt('/login', 'Sign in');
@@ -61,7 +61,7 @@ test('somebody signs up, verifies, signs in, changes the password, forgets it, r
   });
 
   await test.step('forgets the password', async () => {
-    await page.getByRole('link', { name: 'Forgot your password?' }).click();
+    await visitor.follow(page.getByRole('link', { name: 'Forgot your password?' }));
     await visitor.fill({ 'Email address': ann.email });
     await visitor.submit('Send a link');
     await visitor.isTold('If there is an account with this address, a link is on its way.');

@@ -13,10 +13,10 @@ test('a letter is opened from the list, and its link followed from its text', as
   const ann = await server.signUp();
   const letter = await server.mailbox.waitFor(ann.email, '/verify-email');
   await visitor.visit('/dev/mail');
-  await visitor.page.getByRole('listitem').filter({ hasText: ann.email }).getByRole('link').click();
+  await visitor.follow(visitor.page.getByRole('listitem').filter({ hasText: ann.email }).getByRole('link'));
   await visitor.isAt(`/dev/mail/${letter.id}`, letter.subject);
   await expect(visitor.page.getByText(ann.email).first()).toBeVisible();
-  await visitor.page.locator('pre').getByRole('link', { name: /verify-email/ }).click();
+  await visitor.follow(visitor.page.locator('pre').getByRole('link', { name: /verify-email/ }));
   await visitor.sees('Verify your email address');
   await visitor.submit('Verify address');
   await visitor.isTold('Your address is verified.');
@@ -30,7 +30,7 @@ test('the HTML is shown in a sandbox, from where its link leads to its page', as
   expect(await frame.getAttribute('sandbox')).toBe('allow-top-navigation-by-user-activation');
   const answer = await visitor.page.request.get(`/dev/mail/${letter.id}/html`);
   expect(answer.headers()['content-security-policy']).toMatch(/default-src 'none'.*sandbox/);
-  await visitor.page.frameLocator('iframe').getByRole('link').first().click();
+  await visitor.follow(visitor.page.frameLocator('iframe').getByRole('link').first());
   await visitor.sees('Verify your email address');
 });
 

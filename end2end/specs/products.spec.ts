@@ -32,7 +32,7 @@ test('a product is added, changed and deleted by its owner', async ({ visitor, u
   await expect(row).toContainText('yours');
   await visitor.reloadsHarmlessly();
 
-  await row.getByRole('link', { name: /^Edit/ }).click();
+  await visitor.follow(row.getByRole('link', { name: /^Edit/ }));
   await visitor.sees(name);
   await expect(visitor.field('Name')).toHaveValue(name);
   await visitor.fill({ Name: `Table of ${user.username}`, Description: '' });
@@ -40,11 +40,8 @@ test('a product is added, changed and deleted by its owner', async ({ visitor, u
   await visitor.isTold('The product is saved.');
   await visitor.reloadsHarmlessly();
   await visitor.visit('/products');
-  await visitor.page
-    .getByRole('listitem')
-    .filter({ hasText: `Table of ${user.username}` })
-    .getByRole('link', { name: /^Edit/ })
-    .click();
+  const renamed = visitor.page.getByRole('listitem').filter({ hasText: `Table of ${user.username}` });
+  await visitor.follow(renamed.getByRole('link', { name: /^Edit/ }));
   await visitor.submit('Delete');
   await visitor.isAt('/products', TITLE);
   await visitor.isTold('The product is deleted.');
@@ -126,6 +123,30 @@ test('a product that is not there is not found', async ({ visitor, user, watch }
   }
 });
 
+test('odd questions get a refusal, never a fault', async ({ visitor, user, watch }) => {
+  expect(user.id).not.toBe('');
+  watch.expectStatus(400, 422);
+  for (const query of ['cursor=nonsense', 'cursor=%00', 'cursor=a&cursor=b']) {
+    const answer = await visitor.visit(`/products?${query}`);
+    expect(answer.status(), query).toBeLessThan(500);
+    await expect(visitor.page.getByRole('heading', { level: 1 })).toBeVisible();
+  }
+});
+
+test('a product that is gone meanwhile is not found', async ({ visitor, user, server, watch }) => {
+  watch.expectStatus(404);
+  const id = await makeProduct(server, user, `Vase of ${user.username}`);
+  for (const button of ['Save', 'Delete']) {
+    await visitor.visit(`/products/${id}`);
+    // Its form, opened before it was deleted.
+    await visitor.page.locator('input[name="id"]').evaluateAll((all) => {
+      for (const input of all) (input as HTMLInputElement).value = '00000000-0000-7000-8000-000000000000';
+    });
+    await visitor.going(() => visitor.button(button).click());
+    await visitor.sees('Page not found');
+  }
+});
+
 test('a long list is turned page by page', async ({ serverWith, another }) => {
   const server = await serverWith({});
   const reader = await another({}, server);
@@ -146,12 +167,11 @@ test('a long list is turned page by page', async ({ serverWith, another }) => {
     }
     if ((await next.count()) === 0) break;
     expect(page).toBeLessThan(names.length);
-    await next.click();
-    await reader.page.waitForURL(/cursor=/);
+    await reader.follow(next);
     await expect(reader.page.getByRole('link', { name: 'First page' })).toBeVisible();
   }
   expect(seen.size).toBe(names.length);
-  await reader.page.getByRole('link', { name: 'First page' }).click();
+  await reader.follow(reader.page.getByRole('link', { name: 'First page' }));
   await reader.isAt('/products', TITLE);
 });
 

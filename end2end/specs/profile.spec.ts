@@ -248,7 +248,7 @@ test.describe('devices', () => {
     await visitor.visit('/profile');
     await firefox.signOut();
     // Either is an answer that a person understands: it is done, or there is no such device.
-    await visitor.button('Sign out Firefox on Linux').click();
+    await visitor.going(() => visitor.button('Sign out Firefox on Linux').click());
     await expect(visitor.page.getByRole('main')).toContainText(/signed out|not found|not valid/i);
     expect(await visitor.isSignedIn()).toBe(true);
   });

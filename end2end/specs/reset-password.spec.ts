@@ -45,7 +45,7 @@ test('a used link is worth nothing, and says where to get another', async ({ vis
     await visitor.submit('Change password');
   }
   await visitor.isAlerted(OLD_LINK);
-  await visitor.page.getByRole('link', { name: 'Ask for a new link' }).click();
+  await visitor.follow(visitor.page.getByRole('link', { name: 'Ask for a new link' }));
   await visitor.isAt('/forgot-password', 'Forgot your password?');
 });
 

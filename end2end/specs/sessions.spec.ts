@@ -1,5 +1,7 @@
 // How long a browser is signed in, and what it shows once it is not.
 
+import type { Response } from '@playwright/test';
+
 import { expect, test } from '../support/test.ts';
 
 test('two tabs that renew at once both stay signed in', async ({ visitor, user }) => {
@@ -7,11 +9,16 @@ test('two tabs that renew at once both stay signed in', async ({ visitor, user }
   const context = page.context();
   await visitor.visit('/profile');
   const tab = await context.newPage();
-  for (let times = 0; times < 3; times++) {
+  let races = 0;
+  for (let times = 0; times < 3 || races === 0; times++) {
+    expect(times, 'the tabs never renew at once').toBeLessThan(30);
     await context.clearCookies({ name: 'access_token' });
     expect(await visitor.cookieNames()).toEqual(['refresh_token']);
     // Different pages, or Chromium would let one wait for the other's answer.
-    await Promise.all([visitor.visit('/profile'), tab.goto('/products')]);
+    const answers = await Promise.all([visitor.visit('/profile'), tab.goto('/products')]);
+    const [one, other] = await Promise.all(answers.map(refreshTokenSent));
+    expect(one).toBeTruthy();
+    if (one === other) races++;
     await visitor.isAt('/profile', 'Profile');
     await expect(tab.getByRole('heading', { level: 1 })).toHaveText('Products');
     expect(await visitor.cookieNames()).toEqual(['access_token', 'refresh_token']);
@@ -23,6 +30,12 @@ test('two tabs that renew at once both stay signed in', async ({ visitor, user }
   await expect(visitor.section('Devices').getByRole('listitem')).toHaveCount(1);
   expect(user.id).not.toBe('');
 });
+
+/** The refresh token that the request of this answer brought. */
+async function refreshTokenSent(answer: Response | null): Promise<string | undefined> {
+  const headers = await answer?.request().allHeaders();
+  return /refresh_token=([^;]+)/.exec(headers?.cookie ?? '')?.[1];
+}
 
 test('a form is renewed on the way, too', async ({ visitor, user }) => {
   const details = visitor.section('Details');

@@ -38,7 +38,7 @@ test('where a visitor wanted to go is still known after signing up', async ({ vi
   const ann = Person.new();
   await visitor.visit('/products');
   await visitor.isAt('/login?next=/products', 'Sign in');
-  await visitor.page.getByRole('link', { name: 'Create an account' }).click();
+  await visitor.follow(visitor.page.getByRole('link', { name: 'Create an account' }));
   await visitor.isAt('/signup?next=/products', TITLE);
   await visitor.fill({ 'Email address': ann.email, Password: ann.password });
   await visitor.submit('Create account');
@@ -139,6 +139,24 @@ test('a closed house offers no account', async ({ serverWith, another, watch }) 
   const answer = await visitor.visit('/signup');
   expect([403, 404]).toContain(answer.status());
   await expect(visitor.button('Create account')).toHaveCount(0);
+  await visitor.sees('Sign-up is closed');
+});
+
+test('a house that was closed meanwhile takes no form of before', async ({ serverWith, another, watch }) => {
+  watch.expectStatus(403);
+  const server = await serverWith({ ALLOW_SIGNUP: 'false' });
+  const visitor = await another({}, server);
+  const ann = Person.new();
+  await visitor.visit('/login');
+  await visitor.page.locator('form').evaluate((form: HTMLFormElement, { email, password }) => {
+    const field = (name: string, value: string) => Object.assign(document.createElement('input'), { name, value });
+    form.replaceChildren(field('email', email), field('password', password), document.createElement('button'));
+    form.action = '/form/sign_up';
+  }, ann);
+  await visitor.going(() => visitor.page.getByRole('main').getByRole('button').click());
+  await visitor.sees('Sign-up is closed');
+  await visitor.logIn(ann);
+  await visitor.isAlerted('Wrong username or password.');
 });
 
 test('a private sign-up answers alike whether or not the address has an account', async ({ serverWith, another }) => {

@@ -5,7 +5,7 @@ import { pause } from './server.ts';
 export type Letter = { id: string; to: string; subject: string; text: string; html: string; created_at: string };
 
 /** How long the worker may take; far longer than it does. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 
 export class Mailbox {
   constructor(private readonly url: string) {}
@@ -32,7 +32,7 @@ export class Mailbox {
         const subjects = letters.map((letter) => letter.subject);
         throw new Error(`${wanted.length} of ${count} letters with "${words}" came to ${address}; there are: ${subjects}`);
       }
-      await pause(20);
+      await pause(100);
     }
   }
 }

@@ -20,7 +20,22 @@ export class Person {
   ) {}
 
   static new(name = 'ann'): Person {
-    const own = `${name}-${randomBytes(5).toString('hex')}`;
+    const own = unique(name);
     return new Person(`${own}@example.com`, own, `${name[0]?.toUpperCase()}${name.slice(1)} Example`, PASSWORD);
   }
+
+  /** The only one of this name at their server. */
+  static called(username: string, name: string): Person {
+    return new Person(`${username}@example.com`, username, name, PASSWORD);
+  }
+
+  /** Somebody whose address, username and name are as long as they may be, and have no place to break. */
+  static withLongestWords(): Person {
+    const own = unique('ann').padEnd(64, 'n');
+    return new Person(`${own}@${'long'.repeat(15)}.example.com`, own, 'Ann'.padEnd(100, 'n'), PASSWORD);
+  }
+}
+
+function unique(name: string): string {
+  return `${name}-${randomBytes(5).toString('hex')}`;
 }

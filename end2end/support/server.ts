@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -14,10 +14,15 @@ import { Person } from './person.ts';
 const BUILT = fileURLToPath(new URL('../../target/debug/vestibule', import.meta.url));
 const BINARY = resolve(process.env.VESTIBULE_BIN ?? BUILT);
 
-/** Longer than a debug build takes to start, or to stop. */
-const PATIENCE_MS = 20_000;
+/** Longer than a debug build takes to start, or to stop, on a machine that is busy with something else. */
+const PATIENCE_MS = 60_000;
 
 export type Settings = Record<string, string>;
+
+export type Circumstances = {
+  /** No file of the server's may grow beyond this, as on a disk that is full. */
+  diskKiB?: number;
+};
 
 export class Server {
   readonly mailbox: Mailbox;
@@ -36,12 +41,13 @@ export class Server {
   }
 
   /** Starts a server with a fresh database, and gives it once it listens. */
-  static async start(settings: Settings = {}): Promise<Server> {
+  static async start(settings: Settings = {}, circumstances: Circumstances = {}): Promise<Server> {
     for (let tries = 1; ; tries++) {
       const port = await freePort();
       const directory = await mkdtemp(join(tmpdir(), 'vestibule-end2end-'));
       const environment = { HOST: '127.0.0.1', PORT: String(port), DATA_DIR: directory, ...settings };
-      const child = spawn(BINARY, [], { cwd: directory, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+      const [program, ...args] = commandLine(circumstances);
+      const child = spawn(program, args, { cwd: directory, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
       const server = new Server(port, directory, environment, child);
       try {
         await server.listening();
@@ -113,6 +119,15 @@ export class Server {
     return person;
   }
 
+  /** Several new accounts. */
+  async signUpMany(count: number, name: string): Promise<Person[]> {
+    const people = Array.from({ length: count }, () => Person.new(name));
+    for (let done = 0; done < count; done += 4) {
+      await Promise.all(people.slice(done, done + 4).map((person) => this.signUp(person)));
+    }
+    return people;
+  }
+
   /** A new account whose address is verified by the mailed link. */
   async signUpVerified(person: Person = Person.new()): Promise<Person> {
     await this.signUp(person);
@@ -133,6 +148,50 @@ export class Server {
   /** Shuts an account out, as the operator can. */
   async disable(person: Person): Promise<void> {
     await this.command(['user', 'disable', person.email]);
+  }
+
+  /** Writes over the database, as a broken disk does. */
+  async damageDatabase(): Promise<void> {
+    for (const name of ['vestibule.db', 'vestibule.db-wal', 'vestibule.db-shm']) {
+      const file = await open(join(this.directory, name), 'r+');
+      const { size } = await file.stat();
+      await file.write(Buffer.alloc(size, 0x5a), 0, size, 0);
+      await file.close();
+    }
+  }
+
+  /** Takes the directory of the built-in mailbox away. */
+  async loseMailbox(): Promise<void> {
+    await rm(join(this.directory, 'mail'), { recursive: true });
+  }
+
+  /** Writes until nothing more fits onto the disk. */
+  async fillDisk(person: Person): Promise<void> {
+    const rename = await this.renaming(person);
+    for (let writes = 0; writes < 1000; writes++) if ((await rename()) === 503) return;
+    throw new Error('the disk is never full');
+  }
+
+  /** Has this many events happen to an account. */
+  async makeHistory(person: Person, events: number): Promise<void> {
+    const rename = await this.renaming(person);
+    for (let done = 0; done < events; done++) {
+      const status = await rename();
+      if (status !== 200) throw new Error(`a change of name was answered with ${status}`);
+    }
+  }
+
+  /** What changes an account's name, back and forth, and gives the status of the answer. */
+  private async renaming(person: Person): Promise<() => Promise<number>> {
+    const authorization = `Bearer ${await this.accessToken(person)}`;
+    const headers = { authorization, 'content-type': 'application/json' };
+    let times = 0;
+    return async () => {
+      const body = JSON.stringify({ name: times++ % 2 === 0 ? `${person.name} the Second` : person.name });
+      const answer = await fetch(`${this.url}/api/auth/me`, { method: 'PATCH', headers, body });
+      await answer.arrayBuffer();
+      return answer.status;
+    };
   }
 
   async verificationToken(person: Person): Promise<string> {
@@ -162,6 +221,12 @@ export class Server {
     const answer = await this.post('/api/auth/login', { email: person.email, password: person.password });
     return String(answer.access_token);
   }
+}
+
+/** What starts the server. `ulimit` counts in blocks of 512 bytes, and its signal would end a program that meets it. */
+function commandLine({ diskKiB }: Circumstances): [string, ...string[]] {
+  if (diskKiB === undefined) return [BINARY];
+  return ['/bin/sh', '-c', `trap '' XFSZ; ulimit -f ${diskKiB * 2}; exec "$0"`, BINARY];
 }
 
 /** The token in the link of a letter. */

@@ -3,7 +3,7 @@
 import { type BrowserContextOptions, test as base, expect } from '@playwright/test';
 
 import { Person } from './person.ts';
-import { Server, type Settings } from './server.ts';
+import { type Circumstances, Server, type Settings } from './server.ts';
 import { Visitor } from './visitor.ts';
 import { Watch } from './watch.ts';
 
@@ -15,7 +15,7 @@ type TestFixtures = {
   /** Somebody with another browser, at the same server or at another. */
   another: (options?: BrowserContextOptions, server?: Server) => Promise<Visitor>;
   /** A server with settings of its own, for this test alone. */
-  serverWith: (settings: Settings) => Promise<Server>;
+  serverWith: (settings: Settings, circumstances?: Circumstances) => Promise<Server>;
   /** An account, and the test's browser signed in to it. */
   user: Person;
 };
@@ -52,7 +52,8 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
       const log = server.output().slice(before);
       watch.readLog(log);
       const unexpected = watch.unexpected();
-      if (unexpected.length > 0 || testInfo.status !== testInfo.expectedStatus) {
+      const isFailing = unexpected.length > 0 || testInfo.status === 'failed' || testInfo.status === 'timedOut';
+      if (isFailing && testInfo.expectedStatus === 'passed') {
         console.log(`The server's log during "${testInfo.title}":\n${log}`);
       }
       expect(unexpected, 'what the browser or the server complained about').toEqual([]);
@@ -81,8 +82,8 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
 
   serverWith: async ({ watch }, use, testInfo) => {
     const servers: Server[] = [];
-    await use(async (settings) => {
-      const server = await Server.start(settings);
+    await use(async (settings, circumstances) => {
+      const server = await Server.start(settings, circumstances);
       servers.push(server);
       watch.trust(server.url);
       return server;
@@ -105,5 +106,6 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
 
 export { expect };
 export { NEW_PASSWORD, PASSWORD, Person } from './person.ts';
-export { type Server, tokenIn } from './server.ts';
+export { type Circumstances, type Server, type Settings, tokenIn } from './server.ts';
 export { Visitor } from './visitor.ts';
+export { Watch } from './watch.ts';

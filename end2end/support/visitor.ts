@@ -77,13 +77,28 @@ export class Visitor {
     return this.submitting(() => locator.click());
   }
 
+  /** Presses a link and waits until the page that it leads to is there. */
+  async follow(link: Locator): Promise<void> {
+    await this.going(() => link.click());
+  }
+
+  /** Searches a list by what its filters say, and waits for the list that this gives. */
+  async search(): Promise<void> {
+    await this.going(() => this.button('Search').click());
+  }
+
+  /** Leaves the page by any means, and waits for the next. */
+  async going(leave: () => Promise<unknown>): Promise<void> {
+    const loaded = this.page.waitForEvent('domcontentloaded');
+    await Promise.all([loaded, leave()]);
+  }
+
   /** Sends a form by any means, and checks that the answer is a redirect, so that no reload sends it again. */
   async submitting(send: () => Promise<unknown>): Promise<Submission> {
     const isForm = (response: Response) =>
       response.request().method() === 'POST' && new URL(response.url()).pathname.startsWith('/form/');
     const answered = this.page.waitForResponse(isForm);
-    const loaded = this.page.waitForEvent('domcontentloaded');
-    const [response] = await Promise.all([answered, loaded, send()]);
+    const [response] = await Promise.all([answered, this.going(send)]);
     const path = new URL(response.url()).pathname;
     expect(response.status(), `${path} answers with a redirect`).toBe(303);
     const headers = await response.headersArray();
@@ -107,7 +122,7 @@ export class Visitor {
   async isAt(path: string, heading: string, title = heading): Promise<void> {
     await this.sees(heading);
     await expect(this.page).toHaveTitle(`${title} · ${SITE}`);
-    expect(this.path).toBe(path);
+    await expect.poll(() => this.path).toBe(path);
   }
 
   async isTold(notice: string | RegExp): Promise<void> {
