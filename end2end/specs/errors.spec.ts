@@ -1,7 +1,5 @@
-// Pages about what went wrong. 429 and 503 need a server in distress: those are the Rust tests' matter.
-
-import { open } from 'node:fs/promises';
-import { join } from 'node:path';
+// Pages about what went wrong: who may not (403), what is not there (404, 405), and a server in distress (500, 503), which
+// is made to be. Somebody who tries too often (429) is met in `limits.spec.ts`.
 
 import { expect, test } from '../support/test.ts';
 
@@ -15,7 +13,7 @@ test('an address where nothing is says so, and leads on', async ({ visitor, watc
     expect(answer.headers()['content-type'], path).toContain('text/html');
     await expect(visitor.page.locator('meta[name="robots"]')).toHaveAttribute('content', /noindex/);
   }
-  await visitor.page.getByRole('link', { name: 'Go to the start page' }).click();
+  await visitor.follow(visitor.page.getByRole('link', { name: 'Go to the start page' }));
   await visitor.isAt('/login', 'Sign in');
 });
 
@@ -29,7 +27,7 @@ test('an admin page is nothing for others', async ({ visitor, user, admin, watch
     expect(await visitor.page.content()).not.toContain(admin.email);
   }
   await expect(visitor.page.getByRole('link', { name: 'Users' })).toHaveCount(0);
-  await visitor.page.getByRole('link', { name: 'Go to the start page' }).click();
+  await visitor.follow(visitor.page.getByRole('link', { name: 'Go to the start page' }));
   await visitor.isAt('/profile', 'Profile');
 });
 
@@ -49,7 +47,7 @@ test('who lost the role is refused with the next form', async ({ visitor, server
   await visitor.signInAs(deputy);
   await visitor.visit(`/admin/users/${ann.id}`);
   await server.command(['user', 'revoke', deputy.email]);
-  await visitor.button('Disable account').click();
+  await visitor.going(() => visitor.button('Disable account').click());
   await visitor.sees('This is not for you');
   expect(await server.accessToken(ann)).not.toBe('');
 });
@@ -80,16 +78,9 @@ test('a fault of the server is told with the number to ask about, and nothing of
   watch.expect(/^server log: .*(request failed|malformed|database|not a database|unavailable)/i);
   const server = await serverWith({});
   const visitor = await another({}, server);
-  const ann = await server.signUp();
-  await visitor.signInAs(ann);
+  await visitor.signInAs(await server.signUp());
   await visitor.visit('/profile');
-  // As a broken disk does it.
-  for (const name of ['vestibule.db', 'vestibule.db-wal', 'vestibule.db-shm']) {
-    const file = await open(join(server.directory, name), 'r+');
-    const { size } = await file.stat();
-    await file.write(Buffer.alloc(size, 0x5a), 0, size, 0);
-    await file.close();
-  }
+  await server.damageDatabase();
   const answer = await visitor.visit('/profile');
   expect([500, 503]).toContain(answer.status());
   const main = visitor.page.getByRole('main');
@@ -97,4 +88,48 @@ test('a fault of the server is told with the number to ask about, and nothing of
   await expect(main).toContainText(answer.headers()['x-request-id'] ?? 'no id');
   await expect(main).not.toContainText(/sql|disk|malformed|vestibule\.db/i);
   await expect(main.getByRole('link', { name: 'Go to the start page' })).toBeVisible();
+});
+
+test('a page of which something is lost says that it is our fault', async ({ serverWith, another, watch }) => {
+  watch.expectStatus(500);
+  watch.expect(/^server log: .*request failed/);
+  const server = await serverWith({});
+  const visitor = await another({}, server);
+  await server.loseMailbox();
+  const answer = await visitor.visit('/dev/mail');
+  expect(answer.status()).toBe(500);
+  await visitor.sees('Something went wrong');
+  await expect(visitor.page).toHaveTitle('Something went wrong · Vestibule');
+  await expect(visitor.page.getByRole('main')).toContainText(answer.headers()['x-request-id'] ?? 'no id');
+  await expect(visitor.page.getByRole('main')).not.toContainText(server.directory);
+  await visitor.follow(visitor.page.getByRole('link', { name: 'Go to the start page' }));
+  await visitor.isAt('/login', 'Sign in');
+});
+
+test('a server that cannot write asks to wait, still shows what there is, and signs nobody out', async ({
+  serverWith,
+  another,
+  watch,
+}) => {
+  watch.expectStatus(503);
+  watch.expect(/^server log: .*the database is not available/);
+  const server = await serverWith({}, { diskKiB: 1024 });
+  const visitor = await another({}, server);
+  const ann = await server.signUp();
+  await visitor.signInAs(ann);
+  await server.fillDisk(ann);
+  await visitor.visit('/profile');
+  await visitor.isAt('/profile', 'Profile');
+  await visitor.fill({ Name: 'Somebody New' }, visitor.section('Details'));
+  const answered = visitor.page.waitForResponse((response) => response.request().method() === 'POST');
+  await visitor.going(() => visitor.button('Save').click());
+  const answer = await answered;
+  expect(answer.status()).toBe(503);
+  expect(Number(answer.headers()['retry-after'])).toBeGreaterThan(0);
+  await visitor.sees('Not available for a moment');
+  await expect(visitor.page).toHaveTitle('Not available for a moment · Vestibule');
+  await expect(visitor.page.getByRole('main')).toContainText(answer.headers()['x-request-id'] ?? 'no id');
+  await expect(visitor.page.getByRole('main')).not.toContainText(/sql|disk|I\/O/i);
+  await visitor.follow(visitor.page.getByRole('link', { name: 'Go to the start page' }));
+  await visitor.isAt('/profile', 'Profile');
 });
