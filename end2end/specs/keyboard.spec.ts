@@ -203,15 +203,12 @@ test('an admin finds a user, gives and takes a role, and shuts the account', asy
   await hands.push('Enable account');
   await visitor.isTold('The account is enabled.');
 
-  await deleteUser(visitor, hands);
+  const deletion = visitor.section('Delete account');
+  await hands.type('Email address of the account', ann.email, deletion);
+  await hands.push('Delete account', deletion);
   await visitor.isAt('/admin/users', 'Users');
   await visitor.isTold('The account is deleted.');
 });
-
-/** Deletes the account whose page an admin is at. */
-async function deleteUser(visitor: Visitor, hands: Hands): Promise<void> {
-  await hands.push('Delete account', visitor.section('Access'));
-}
 
 test('an admin filters the users', async ({ visitor, admin, server }) => {
   const hands = new Hands(visitor);
