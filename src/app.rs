@@ -5,29 +5,23 @@
 
 use std::{io, net::SocketAddr, num::NonZeroUsize, panic::resume_unwind, sync::Arc, thread, time::Duration};
 
-use axum::{body::Body, http::Request, serve::Listener};
-use hyper::{body::Incoming, server::conn::http1};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
-};
 use tokio::{
     net::TcpListener,
     sync::watch,
     task::JoinHandle,
     time::{MissedTickBehavior, interval, timeout},
 };
-use tower::{Service, ServiceExt};
 
 use crate::{
     auth::{Auth, Parts, Rules, SigningKeyError},
     clock::Clock,
     config::{Config, DatabaseUrl, Signing},
+    listen::{Encryption, keep_certificate, serve},
     mail::{MailSettings, Mailbox, Smtp, Transport, Waker, Worker},
     password::{HashParameters, Hasher, Policy},
     products::Products,
     store::{Location, OpenError, Store},
+    tls::TlsFiles,
     token::{AccessSettings, AccessTokens, Algorithm, KeyRing, SealingKey},
     web::{self, AppState, FlashPolicy, Rooms, Routes, Site},
 };
@@ -41,10 +35,6 @@ const HOUSEKEEPING_PAUSE: Duration = Duration::from_secs(10);
 
 /// Every so many rounds of housekeeping, the expired is swept.
 const ROUNDS_PER_SWEEP: u32 = 6;
-
-/// How long a connection may take to send a request's line and headers, and how long it may be idle before: whoever opens
-/// many and says nothing would otherwise have all that this process can hold.
-const HEADER_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long requests in flight may take to finish once a stop was asked for.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
@@ -237,7 +227,13 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
     let (stop, stopped) = watch::channel(false);
     // It is not cancelled, and what remains is a panic: a bug, to be told as one.
     let routes = routes.await.unwrap_or_else(|panic| resume_unwind(panic.into_panic()));
-    let server = tokio::spawn(serve(listener, web::service(routes, state), stopped.clone()));
+    let encryption = encrypt(config.tls, &stopped);
+    let server = tokio::spawn(serve(
+        listener,
+        encryption,
+        web::service(routes, state),
+        stopped.clone(),
+    ));
     let housekeeping = tokio::spawn(keep_house(services.auth.clone(), stopped));
     Ok(App {
         address,
@@ -329,32 +325,12 @@ fn start_worker(config: &Config, services: &Services, transport: Transport) -> W
     Worker::start(store, clock, services.waker.clone(), transport, settings)
 }
 
-/// Not `axum::serve`, which waits for ever for a header that does not come.
-async fn serve(mut listener: TcpListener, mut services: web::MakeService, mut stopped: watch::Receiver<bool>) {
-    let connections = http1();
-    let graceful = GracefulShutdown::new();
-    loop {
-        let (stream, peer) = tokio::select! {
-            // It deals with errors itself, such as too many open files.
-            accepted = Listener::accept(&mut listener) => accepted,
-            // An error means that the app is gone, which is a stop too.
-            _ = stopped.wait_for(|stop| *stop) => break,
-        };
-        let Ok(service) = services.call(peer).await;
-        let service =
-            TowerToHyperService::new(service.map_request(|request: Request<Incoming>| request.map(Body::new)));
-        let connection = connections.serve_connection(TokioIo::new(stream), service);
-        // What goes wrong with a connection is its client's doing, or its network's.
-        tokio::spawn(graceful.watch(connection));
-    }
-    drop(listener);
-    graceful.shutdown().await;
-}
-
-fn http1() -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_LIMIT);
-    builder
+/// With TLS, from now on with the certificate that is good at the moment.
+fn encrypt(files: Option<TlsFiles>, stopped: &watch::Receiver<bool>) -> Encryption {
+    let files = files?;
+    let (sender, server) = watch::channel(files.server());
+    tokio::spawn(keep_certificate(files, sender, stopped.clone()));
+    Some(server)
 }
 
 /// What must be done again and again, whoever calls.

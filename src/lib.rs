@@ -10,10 +10,11 @@
 //! auth      → store, mail, password, token
 //! mail      → store, token, config
 //! telemetry → config
-//! config    → password (for its limits)
+//! listen    → tls, web
+//! config    → password (for its limits), tls
 //! ```
 //!
-//! [`store`], [`password`] and [`token`] know no other room. [`clock`] and [`id`] are open to all.
+//! [`store`], [`password`], [`tls`] and [`token`] know no other room. [`clock`] and [`id`] are open to all.
 
 // No doc comments here: they would take the links in the rooms' own documentation out of their scope.
 
@@ -27,6 +28,8 @@ pub mod clock;
 pub mod config;
 // Typed identifiers: a user's id cannot be passed where a session's is wanted.
 pub mod id;
+// Connections: accepted, limited in time, with TLS or without, and ended in order.
+mod listen;
 // What is said by mail: messages, templates, the outbox worker and its transports.
 pub mod mail;
 // Passwords: hashing, foreign formats, admission to the hashing threads, policy.
@@ -39,6 +42,8 @@ pub mod products;
 pub mod store;
 // Logging: one line per request, a request id on every line.
 pub mod telemetry;
+// The certificate of a server without a proxy, read again when it is renewed.
+pub mod tls;
 // Access tokens and their keys; opaque tokens and their hashes; sealing.
 pub mod token;
 // HTTP: the JSON API, the pages, and what the two share.

@@ -13,10 +13,11 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         tracing::warn!("{warning}");
     }
     let site = config.public_url.origin().to_owned();
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut app = app::start(config, Arc::new(SystemClock)).await?;
-    tracing::info!("listening on http://{}", app.address());
+    tracing::info!("listening on {scheme}://{}", app.address());
     tracing::info!("the site is at {site}, its API is described at {site}/docs");
     if app.has_mailbox() {
         tracing::info!("mail goes to the built-in mailbox at {site}/dev/mail");

@@ -14,6 +14,7 @@ mod settings;
 mod smtp;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -40,6 +41,7 @@ use self::{
 };
 use crate::{
     password::{HashParameters, Policy},
+    tls::TlsFiles,
     token::Algorithm,
 };
 
@@ -76,8 +78,10 @@ pub struct Config {
     pub host: IpAddr,
     /// `PORT`: the TCP port to listen on; 8000.
     pub port: u16,
-    /// `PUBLIC_URL`: the origin under which browsers reach the site; `http://localhost:PORT`.
+    /// `PUBLIC_URL`: the origin under which browsers reach the site; `http://localhost:PORT`, or https with `TLS_CERT`.
     pub public_url: PublicUrl,
+    /// `TLS_CERT` and `TLS_KEY`: the certificate with which the server itself ends TLS; none.
+    pub tls: Option<TlsFiles>,
     /// `DATA_DIR`: where the database, the generated key and the mailbox are kept; `./data`.
     pub data_dir: PathBuf,
     /// `SITE_NAME`: the name in pages and mail; Vestibule.
@@ -176,6 +180,7 @@ impl Config {
         });
         let port = reader.number("PORT", 8000, 1..=u16::MAX);
         let public_url = public_url(reader, port);
+        let tls = tls::read(reader);
         let data_dir = reader.with_default("DATA_DIR", PathBuf::from("./data"), |text| Ok(PathBuf::from(text)));
         let site_name = reader.with_default("SITE_NAME", "Vestibule".to_owned(), site_name);
         let site_logo = reader.optional("SITE_LOGO", Logo::read);
@@ -207,6 +212,7 @@ impl Config {
             port,
             jwt_audience: jwt_audience?.or_else(|| default_audience(&signing, &public_url)),
             public_url,
+            tls: tls?,
             data_dir,
             site_name,
             site_logo: site_logo?,
@@ -237,10 +243,18 @@ impl Config {
 }
 
 fn public_url(reader: &mut Reader, port: u16) -> Result<PublicUrl, Reported> {
+    let has_tls = tls::is_set(reader);
     match reader.optional("PUBLIC_URL", PublicUrl::parse)? {
+        // A browser's forms would name another origin than this, and its cookies go over the network for all to read.
+        Some(public_url) if has_tls && !public_url.is_https() => {
+            Err(reader.report("PUBLIC_URL", "must begin with https:// where TLS_CERT is set"))
+        }
         Some(public_url) => Ok(public_url),
-        None => PublicUrl::parse(&format!("http://localhost:{port}"))
-            .map_err(|message| reader.report("PUBLIC_URL", message)),
+        None => {
+            let scheme = if has_tls { "https" } else { "http" };
+            PublicUrl::parse(&format!("{scheme}://localhost:{port}"))
+                .map_err(|message| reader.report("PUBLIC_URL", message))
+        }
     }
 }
 

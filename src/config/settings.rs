@@ -49,7 +49,9 @@ const fn secret(name: &'static str) -> Variable {
 pub(super) const VARIABLES: &[Variable] = &[
     variable("HOST", "host", "ADDRESS", "127.0.0.1", "IP address to listen on"),
     variable("PORT", "port", "PORT", "8000", "TCP port to listen on"),
-    variable("PUBLIC_URL", "public-url", "URL", "http://localhost:PORT", "Origin under which browsers reach the site: used in mailed links, tokens and cookie rules"),
+    variable("PUBLIC_URL", "public-url", "URL", "http://localhost:PORT, or https with TLS_CERT", "Origin under which browsers reach the site: used in mailed links, tokens and cookie rules"),
+    variable("TLS_CERT", "tls-cert", "PATH", "", "PEM file with the certificate, and those up to its authority's, for a server without a proxy; read again when it changes"),
+    variable("TLS_KEY", "tls-key", "PATH", "", "PEM file with that certificate's private key"),
     variable("DATA_DIR", "data-dir", "PATH", "./data", "Directory for the database, the generated key and the mailbox"),
     variable("SITE_NAME", "site-name", "NAME", "Vestibule", "Name of the site in pages and mail"),
     variable("SITE_LOGO", "site-logo", "PATH", "", "Picture beside that name and icon of the pages: an .svg, .png, .webp or .jpg of at most 64 KiB"),

@@ -72,4 +72,5 @@ mod configuration;
 mod databases;
 mod health;
 mod logs;
+mod tls;
 mod tour;

@@ -1,11 +1,16 @@
 //! Who talks to the server.
 
-use std::ops::Deref;
+use std::{net::SocketAddr, ops::Deref};
 
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{PUBLIC_URL, jar::Jar, request::Request};
+use super::{
+    PUBLIC_URL,
+    certificate::{Certificate, trust},
+    jar::Jar,
+    request::Request,
+};
 
 /// Anyone who sends requests.
 pub(crate) trait Actor {
@@ -36,14 +41,24 @@ pub(crate) struct Anonymous {
 }
 
 impl Anonymous {
-    pub(crate) fn at(address: std::net::SocketAddr) -> Self {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build();
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        // reqwest wants to know how it would speak TLS, also where it does not.
+        let client = reqwest::Client::builder().use_preconfigured_tls(trust(&[]));
+        Self::with(client, format!("http://{address}"))
+    }
+
+    /// The same over TLS, at an origin that is found at `address`; it trusts these certificates alone.
+    pub(crate) fn over_tls(origin: &str, address: SocketAddr, trusted: &[&Certificate]) -> Self {
+        let host = origin.trim_start_matches("https://").split(':').next().expect("a host");
+        let client = reqwest::Client::builder().use_preconfigured_tls(trust(trusted));
+        Self::with(client.resolve(host, address), origin.to_owned())
+    }
+
+    fn with(client: reqwest::ClientBuilder, url: String) -> Self {
+        let client = client.redirect(reqwest::redirect::Policy::none()).no_proxy().build();
         Self {
             client: client.expect("a client"),
-            url: format!("http://{address}"),
+            url,
         }
     }
 }

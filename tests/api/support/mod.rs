@@ -2,6 +2,7 @@
 //! programs that talk to it.
 
 mod actors;
+mod certificate;
 mod jar;
 mod jwt;
 mod mail;
@@ -16,6 +17,7 @@ mod server;
 mod smtp;
 
 pub(crate) use actors::{Actor, Admin, Anonymous, ApiClient, Browser};
+pub(crate) use certificate::{Certificate, shown};
 pub(crate) use jwt::{forge, hmac_sha256, hmac_sha384, jwt_claims, jwt_header};
 pub(crate) use page::{HTML, field_value};
 pub(crate) use place::{Engine, Place, both_engines, one_engine, run};
