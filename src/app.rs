@@ -18,6 +18,7 @@ use crate::{
     config::{Config, DatabaseUrl, Signing},
     listen::{Encryption, keep_certificate, serve},
     mail::{MailSettings, Mailbox, Smtp, Transport, Waker, Worker},
+    metrics::Requests,
     password::{HashParameters, Hasher, Policy},
     products::Products,
     store::{Location, OpenError, Store},
@@ -66,10 +67,12 @@ pub enum StartError {
     #[error("cannot start the hashing threads")]
     Hashing(#[source] io::Error),
     /// The address to listen on.
-    #[error("cannot listen on {address}; is another server there? Choose another PORT")]
+    #[error("cannot listen on {address}; is another server there? Choose another {variable}")]
     Listen {
-        /// `HOST` and `PORT`.
+        /// `HOST` and `PORT`, or `METRICS_ADDR`.
         address: SocketAddr,
+        /// What to change.
+        variable: &'static str,
         /// What the operating system said.
         source: io::Error,
     },
@@ -186,9 +189,11 @@ async fn sealing_key(config: &Config, store: &Store) -> Result<SealingKey, Start
 pub struct App {
     address: SocketAddr,
     services: Services,
+    metrics_address: Option<SocketAddr>,
     has_mailbox: bool,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
+    metrics: Option<JoinHandle<()>>,
     housekeeping: JoinHandle<()>,
     worker: Option<Worker>,
 }
@@ -196,10 +201,11 @@ pub struct App {
 /// Starts everything that `config` describes and returns once it listens.
 pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError> {
     let site = Arc::new(Site::new(&config));
+    let requests = config.metrics_addr.map(|_| Arc::new(Requests::default()));
     // Beside the opening of the database, as both take their time and neither needs the other.
     let routes = tokio::task::spawn_blocking({
-        let site = Arc::clone(&site);
-        move || Routes::new(&site)
+        let (site, requests) = (Arc::clone(&site), requests.clone());
+        move || Routes::new(&site, requests)
     });
     let services = Services::open(&config, clock).await?;
     let transport = open_transport(&config)?;
@@ -208,9 +214,12 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
         _ => None,
     };
     let address = SocketAddr::new(config.host, config.port);
-    let listen = |source| StartError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(listen)?;
-    let address = listener.local_addr().map_err(listen)?;
+    let listener = bind(address, "PORT").await?;
+    let address = listener.local_addr().unwrap_or(address);
+    let metrics_listener = match config.metrics_addr {
+        Some(address) => Some(bind(address, "METRICS_ADDR").await?),
+        None => None,
+    };
     let worker = transport.map(|transport| start_worker(&config, &services, transport));
     let has_mailbox = mailbox.is_some();
     let state = AppState::new(Rooms {
@@ -234,13 +243,22 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
         web::service(routes, state),
         stopped.clone(),
     ));
+    let metrics_address = metrics_listener
+        .as_ref()
+        .and_then(|listener| listener.local_addr().ok());
+    let metrics = metrics_listener.zip(requests).map(|(listener, requests)| {
+        let service = web::metrics_service(services.auth.clone(), requests);
+        tokio::spawn(serve(listener, None, service, stopped.clone()))
+    });
     let housekeeping = tokio::spawn(keep_house(services.auth.clone(), stopped));
     Ok(App {
         address,
+        metrics_address,
         services,
         has_mailbox,
         stop,
         server,
+        metrics,
         housekeeping,
         worker,
     })
@@ -251,6 +269,12 @@ impl App {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its metrics are, if they are served.
+    #[must_use]
+    pub const fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// The operations.
@@ -288,10 +312,23 @@ impl App {
         if let Some(worker) = self.worker {
             worker.stop().await;
         }
+        if let Some(metrics) = self.metrics {
+            // How things stand is said within seconds.
+            let _ = timeout(STOP_PATIENCE, metrics).await;
+        }
         // It waits for nothing but the database, and a panic in it was reported when it happened.
         let _ = self.housekeeping.await;
         self.services.close().await;
     }
+}
+
+async fn bind(address: SocketAddr, variable: &'static str) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| StartError::Listen {
+        address,
+        variable,
+        source,
+    })
 }
 
 /// Mail goes to the mail server, or, while there is none and the site is for this machine alone, to the built-in mailbox.

@@ -4,17 +4,17 @@
 //!
 //! ```text
 //! app       → all of them: where the house is put together
-//! web       → auth, products; and by name: config (the site's), mail (the built-in mailbox, devices in words),
+//! web       → auth, products, metrics; and by name: config (the site's), mail (the built-in mailbox, devices in words),
 //!             password (as it is typed and judged), token (the published keys, sealing)
 //! products  → auth, store
-//! auth      → store, mail, password, token
+//! auth      → store, mail, password, token, metrics
 //! mail      → store, token, config
 //! telemetry → config
 //! listen    → tls, web
 //! config    → password (for its limits), tls
 //! ```
 //!
-//! [`store`], [`password`], [`tls`] and [`token`] know no other room. [`clock`] and [`id`] are open to all.
+//! [`store`], [`password`], [`metrics`], [`tls`] and [`token`] know no other room. [`clock`] and [`id`] are open to all.
 
 // No doc comments here: they would take the links in the rooms' own documentation out of their scope.
 
@@ -32,6 +32,8 @@ pub mod id;
 mod listen;
 // What is said by mail: messages, templates, the outbox worker and its transports.
 pub mod mail;
+// What is counted while the server runs, as Prometheus reads it.
+pub mod metrics;
 // Passwords: hashing, foreign formats, admission to the hashing threads, policy.
 pub mod password;
 // Files and directories that only their owner can read.

@@ -18,6 +18,9 @@ use crate::{
 /// How long a session lives unused when nobody asked to be remembered: a working day, on a shared machine at most.
 const UNREMEMBERED_IDLE: Duration = Duration::from_hours(12);
 
+/// How a log-in that starts a session is counted; the others are by their codes.
+pub(super) const SUCCESS: &str = "success";
+
 /// What is typed into a log-in form.
 #[derive(Debug)]
 pub struct LogIn {
@@ -47,6 +50,12 @@ impl Auth {
     /// same refusal given, as with a wrong password: neither words nor time tell who has an account.
     #[tracing::instrument(skip_all)]
     pub async fn log_in(&self, attempt: LogIn, client: &Client) -> Result<SignedIn, Error> {
+        let outcome = self.try_log_in(attempt, client).await;
+        self.log_ins.count(outcome.as_ref().err().map_or(SUCCESS, Error::code));
+        outcome
+    }
+
+    async fn try_log_in(&self, attempt: LogIn, client: &Client) -> Result<SignedIn, Error> {
         attempt.check()?;
         let account = self.find_by_identifier(&Identifier::parse(&attempt.identifier)).await?;
         let stored = account

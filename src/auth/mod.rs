@@ -36,6 +36,7 @@ mod log_in;
 mod log_out;
 mod mail_reset;
 mod mailing;
+mod measure;
 mod newcomer;
 mod page;
 mod password_strength;
@@ -57,7 +58,12 @@ mod verify_email;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-pub(crate) use self::{audit::EventKind, fields::FieldErrors, page::PageRequest};
+pub(crate) use self::{
+    audit::EventKind,
+    fields::FieldErrors,
+    measure::{Counts, Measures},
+    page::PageRequest,
+};
 pub use self::{
     change_email::ChangeEmail,
     change_password::ChangePassword,
@@ -82,6 +88,7 @@ pub use crate::store::MessageState;
 use crate::{
     clock::{Clock, Timestamp},
     mail::Waker,
+    metrics::Tally,
     password::{Hasher, Policy},
     store::Store,
     token::{AccessTokens, Algorithm, SealingKey},
@@ -132,6 +139,8 @@ pub struct Parts {
 pub struct Auth {
     parts: Arc<Parts>,
     reload: Arc<keys::Reload>,
+    log_ins: Arc<Tally>,
+    counted: Arc<measure::Counted>,
 }
 
 impl Auth {
@@ -142,6 +151,8 @@ impl Auth {
         Self {
             parts: Arc::new(parts),
             reload: Arc::default(),
+            log_ins: Arc::new(Tally::of([log_in::SUCCESS, Error::InvalidCredentials.code()])),
+            counted: Arc::default(),
         }
     }
 

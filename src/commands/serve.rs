@@ -19,6 +19,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let mut app = app::start(config, Arc::new(SystemClock)).await?;
     tracing::info!("listening on {scheme}://{}", app.address());
     tracing::info!("the site is at {site}, its API is described at {site}/docs");
+    if let Some(address) = app.metrics_address() {
+        tracing::info!("metrics are at http://{address}/metrics");
+    }
     if app.has_mailbox() {
         tracing::info!("mail goes to the built-in mailbox at {site}/dev/mail");
     }

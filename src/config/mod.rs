@@ -17,7 +17,7 @@ mod tests;
 mod tls;
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -132,6 +132,8 @@ pub struct Config {
     pub allow_signup: bool,
     /// `PRODUCTS`: the worked example is served; on.
     pub products: bool,
+    /// `METRICS_ADDR`: where metrics are served, apart from the site; nowhere.
+    pub metrics_addr: Option<SocketAddr>,
     /// `LOG_FORMAT`: text.
     pub log_format: LogFormat,
     /// What is probably not meant as it stands, though it can be: sentences for the log.
@@ -203,6 +205,7 @@ impl Config {
         let password_min_score = reader.number("PASSWORD_MIN_SCORE", 3, 0..=4);
         let allow_signup = reader.switch("ALLOW_SIGNUP", true);
         let products = reader.switch("PRODUCTS", true);
+        let metrics_addr = reader.optional("METRICS_ADDR", metrics_addr);
         let log_format = reader.with_default("LOG_FORMAT", LogFormat::Text, log_format);
 
         let (public_url, signing) = (public_url?, signing?);
@@ -236,6 +239,7 @@ impl Config {
             private_signup,
             allow_signup,
             products,
+            metrics_addr: metrics_addr?,
             log_format,
             warnings,
         })
@@ -446,6 +450,11 @@ fn argon2(reader: &mut Reader) -> (u32, u32) {
         );
     }
     (memory, passes)
+}
+
+fn metrics_addr(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse().ok().filter(|address: &SocketAddr| address.port() != 0);
+    address.ok_or_else(|| format!("must be an IP address and a port such as 127.0.0.1:9464, not {text:?}"))
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {

@@ -82,6 +82,7 @@ pub(super) const VARIABLES: &[Variable] = &[
     variable("PRIVATE_SIGNUP", "private-signup", "BOOL", "false", "Never tell at sign-up whether an address is taken; turns REQUIRE_VERIFIED_EMAIL on"),
     variable("ALLOW_SIGNUP", "allow-signup", "BOOL", "true", "Let visitors sign up"),
     variable("PRODUCTS", "products", "BOOL", "true", "Serve the products, the worked example"),
+    variable("METRICS_ADDR", "metrics-addr", "ADDRESS:PORT", "", "Where to serve metrics for Prometheus, apart from the site, such as 127.0.0.1:9464"),
     variable("LOG_FORMAT", "log-format", "FORMAT", "text", "text or json"),
 ];
 

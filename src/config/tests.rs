@@ -66,6 +66,8 @@ fn every_mistake_is_reported_in_one_go_in_the_order_of_the_documentation() {
         ("HOST", "localhost"),
         ("PORT", "0"),
         ("PUBLIC_URL", "http://example.com"),
+        ("TLS_CERT", "/nowhere"),
+        ("TLS_KEY", "/nowhere"),
         ("SITE_NAME", "two\nlines"),
         ("DATABASE_URL", "mysql://db"),
         ("ALGORITHM", "RS256"),
@@ -86,6 +88,7 @@ fn every_mistake_is_reported_in_one_go_in_the_order_of_the_documentation() {
         ("PRIVATE_SIGNUP", "2"),
         ("ALLOW_SIGNUP", "y"),
         ("PRODUCTS", "none"),
+        ("METRICS_ADDR", "9464"),
         ("LOG_FORMAT", "xml"),
     ];
     assert_eq!(mistakes(&variables), variables.map(|(name, _)| name));

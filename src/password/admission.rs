@@ -17,6 +17,17 @@ use tracing::Span;
 
 use super::{HashError, HashParameters, memory::Memory};
 
+/// What the hashing threads have to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// How many passwords they are at.
+    pub running: usize,
+    /// How many wait for their turn.
+    pub waiting: usize,
+    /// How many there may be of both together.
+    pub limit: usize,
+}
+
 /// The hashing threads. They finish what they are at and end when this is dropped.
 pub(super) struct Threads(Arc<Queue>);
 
@@ -41,6 +52,15 @@ impl Threads {
         let answer = self.submit(work)?.await;
         // While `self` is there, so are its threads: an answer stays away only when one of them panicked at it.
         answer.map_err(|_| HashError::because("a password thread panicked"))
+    }
+
+    pub(super) fn load(&self) -> Load {
+        let state = self.0.lock();
+        Load {
+            running: state.running,
+            waiting: state.waiting.len(),
+            limit: self.0.limit,
+        }
     }
 
     fn submit<T: Send + 'static>(

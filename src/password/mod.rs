@@ -13,14 +13,15 @@ use std::{error::Error, fmt, io, num::NonZeroUsize, sync::Arc};
 
 use zeroize::Zeroizing;
 
+pub use self::{
+    admission::Load,
+    hash::{HashParameters, PasswordHash},
+    policy::{Policy, Strength, Weakness},
+};
 use self::{
     admission::Threads,
     hash::{Argon2Hash, StoredHash},
     memory::Memory,
-};
-pub use self::{
-    hash::{HashParameters, PasswordHash},
-    policy::{Policy, Strength, Weakness},
 };
 
 /// A password as it was typed: no trimming, no normalisation, no change of case. Wiped from memory when dropped.
@@ -105,6 +106,11 @@ impl Hasher {
             parameters,
             decoy,
         })
+    }
+
+    /// What the threads have to do at the moment.
+    pub fn load(&self) -> Load {
+        self.threads.load()
     }
 
     /// Hashes a password for storage.

@@ -28,6 +28,19 @@ pub(super) const PING_LIMIT: Duration = Duration::from_secs(1);
 /// After how long a connection is given back all the same: the pool knows when it is too old.
 const KEPT_FOR: Duration = Duration::from_mins(30);
 
+/// What the connections of one pool are used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionUse {
+    /// `reader` and `writer` to SQLite, `shared` to PostgreSQL.
+    pub pool: &'static str,
+    /// How many are somebody's, or being opened for somebody.
+    pub busy: usize,
+    /// How many are open and nobody's.
+    pub idle: usize,
+    /// How many there may be.
+    pub limit: usize,
+}
+
 /// The connections of one pool. Cloning it is cheap and shares them.
 #[derive(Clone, Debug)]
 pub(super) struct Connections(Arc<Shared>);
@@ -105,6 +118,18 @@ impl Connections {
             if self.0.watch.limit(PING_LIMIT, kept.connection.ping()).await.is_ok() {
                 return Some(kept);
             }
+        }
+    }
+
+    pub(super) fn used_as(&self, pool: &'static str) -> ConnectionUse {
+        let size = |size| usize::try_from(size).unwrap_or(usize::MAX);
+        let limit = size(self.0.pool.options().get_max_connections());
+        let busy = limit.saturating_sub(self.0.permits.available_permits());
+        ConnectionUse {
+            pool,
+            busy,
+            idle: size(self.0.pool.size()).saturating_sub(busy),
+            limit,
         }
     }
 

@@ -35,6 +35,7 @@ mod watch;
 
 pub use self::{
     audit::{EventFilter, EventRow, ListedEventRow},
+    connections::ConnectionUse,
     error::{Error, InsertError, OpenError},
     keys::SigningKeyRow,
     links::LinkTokenRow,
@@ -119,6 +120,16 @@ impl Store {
         let answer = tokio::time::timeout(PING_LIMIT, self.read(query, PING_LIMIT / 2)).await;
         let locks = answer.map_err(|elapsed| sqlx::Error::Io(elapsed.into()))??;
         locks.first().map(drop).ok_or_else(|| sqlx::Error::RowNotFound.into())
+    }
+
+    /// What the connections are used for at the moment.
+    #[must_use]
+    pub fn connection_use(&self) -> Vec<ConnectionUse> {
+        match self.engine {
+            Engine::Sqlite => vec![self.reader.used_as("reader"), self.writer.used_as("writer")],
+            // One for both.
+            Engine::Postgres => vec![self.writer.used_as("shared")],
+        }
     }
 
     /// Waits for what is under way and closes every connection. SQLite then folds its log into the file.

@@ -145,6 +145,8 @@ pub(super) const LIST: &str = select_messages!("id < $1 ORDER BY id DESC LIMIT $
 pub(super) const LIST_BY_STATE: &str = select_messages!("id < $1 AND state = $3 ORDER BY id DESC LIMIT $2");
 pub(super) const LIST_BY_USER: &str = select_messages!("user_id = $1 ORDER BY id DESC LIMIT $2");
 
+pub(super) const COUNT_BY_STATE: &str = "SELECT state, COUNT(*) FROM outbox GROUP BY state";
+
 pub(super) const DROP: &str = "UPDATE outbox SET state = 'dropped', last_error = $3, finished_at = $4 \
                                WHERE user_id = $1 AND kind = $2 AND finished_at IS NULL";
 
@@ -188,6 +190,11 @@ impl Store {
             None => sqlx::query(LIST).bind(before).bind(filter.limit),
         };
         self.read_all(query).await
+    }
+
+    /// How many messages there are in each state; not those in which there are none.
+    pub async fn count_messages(&self) -> Result<Vec<(MessageState, i64)>, Error> {
+        self.read_all(sqlx::query(COUNT_BY_STATE)).await
     }
 
     /// The messages to a user, newest first, at most [`EXPORT_LIMIT`].

@@ -203,6 +203,8 @@ pub(super) use exchange_refresh_token;
 pub(super) const ERASE_SUCCESSORS: &str =
     "UPDATE refresh_tokens SET sealed_successor = NULL WHERE sealed_successor IS NOT NULL AND used_at < $1";
 
+pub(super) const COUNT_LIVE: &str = "SELECT COUNT(*) FROM sessions WHERE expires_at > $1";
+
 /// The outer condition spares a session that was extended while this waited for it.
 pub(super) const DELETE_EXPIRED: &str = "DELETE FROM sessions WHERE expires_at <= $1 AND id IN \
                                          (SELECT id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
@@ -238,6 +240,12 @@ impl Store {
     pub async fn find_refresh_token(&self, hash: &str, now: Timestamp) -> Result<Option<PresentedRefreshToken>, Error> {
         let query = sqlx::query(FIND_REFRESH_TOKEN).bind(hash).bind(now);
         PresentedRefreshToken::fold(&self.rows(query).await?)
+    }
+
+    /// How many sessions have not ended.
+    pub async fn count_live_sessions(&self, now: Timestamp) -> Result<i64, Error> {
+        let count = self.read_one(sqlx::query(COUNT_LIVE).bind(now)).await?;
+        Ok(count.map_or(0, |(count,)| count))
     }
 
     /// The sessions of a user that have not ended, last used first.

@@ -1,5 +1,5 @@
 //! The outermost layer, which every request passes once on its way in and once on its way out. It gives the request its
-//! id, refuses what another origin forged, survives a panic, writes problems, completes headers, and logs one line.
+//! id, refuses what another origin forged, survives a panic, writes problems, completes headers, logs one line, and counts.
 
 use std::{
     any::Any,
@@ -8,7 +8,7 @@ use std::{
     pin::pin,
     sync::Arc,
     task::Poll,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -21,20 +21,30 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{Site, accepts_html, headers, identity, origin, pages, problem::Problem};
+use crate::metrics::Requests;
 
 /// The response header that names the request. None is accepted from outside: a caller could make its lines look like
 /// another's.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// What it works with.
+#[derive(Clone, Debug)]
+pub(super) struct Boundary {
+    pub(super) site: Arc<Site>,
+    /// None where nobody watches.
+    pub(super) requests: Option<Arc<Requests>>,
+}
+
 /// Wraps every route.
-pub(super) async fn pass(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+pub(super) async fn pass(State(boundary): State<Boundary>, request: Request, next: Next) -> Response {
     let mut buffer = Uuid::encode_buffer();
     let id: &str = Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
     let span = tracing::info_span!("request", request_id = id);
-    answer(&site, request, next, id).instrument(span).await
+    answer(&boundary, request, next, id).instrument(span).await
 }
 
-async fn answer(site: &Site, request: Request, next: Next, id: &str) -> Response {
+async fn answer(boundary: &Boundary, request: Request, next: Next, id: &str) -> Response {
+    let site = &boundary.site;
     let started = Instant::now();
     let method = request.method().clone();
     // The route's template: a path can hold an id, and a query a link token.
@@ -48,7 +58,7 @@ async fn answer(site: &Site, request: Request, next: Next, id: &str) -> Response
         Err(problem) => problem.into_response(),
     };
     finish(site, &mut response, id, wants_page);
-    log(&method, route.as_ref(), &response, started);
+    note(boundary, &method, route.as_ref(), &response, started.elapsed());
     response
 }
 
@@ -102,10 +112,14 @@ fn finish(site: &Site, response: &mut Response, id: &str, wants_page: bool) {
     }
 }
 
-fn log(method: &Method, route: Option<&MatchedPath>, response: &Response, started: Instant) {
+fn note(boundary: &Boundary, method: &Method, route: Option<&MatchedPath>, response: &Response, latency: Duration) {
     let route = route.map_or("-", MatchedPath::as_str);
-    let latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    tracing::info!(%method, route, status = response.status().as_u16(), latency_us, "answered");
+    let status = response.status().as_u16();
+    let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+    tracing::info!(%method, route, status, latency_us, "answered");
+    if let Some(requests) = &boundary.requests {
+        requests.count(route, method.as_str(), status, latency);
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod caller;
 mod cookies;
 mod headers;
 mod identity;
+mod metrics;
 mod origin;
 #[expect(
     unreachable_pub,
@@ -36,12 +37,13 @@ use tower::Layer;
 use tower_cookies::CookieManagerLayer;
 use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
 
-pub use self::pages::FlashPolicy;
-use self::{cookies::CookiePolicy, pages::Assets, problem::Problem};
+use self::{boundary::Boundary, cookies::CookiePolicy, pages::Assets, problem::Problem};
+pub use self::{metrics::metrics_service, pages::FlashPolicy};
 use crate::{
     auth::Auth,
     config::{Config, PublicUrl},
     mail::Mailbox,
+    metrics::Requests,
     products::Products,
 };
 
@@ -167,11 +169,15 @@ pub fn service(routes: Routes, state: AppState) -> MakeService {
 pub struct Routes(Router<AppState>);
 
 impl Routes {
-    /// The routes of `site`. Takes tens of milliseconds, since each says all of itself that the OpenAPI document tells.
+    /// The routes of `site`, whose answers are counted in `requests` if anybody watches. Takes tens of milliseconds, since each says all of itself that the OpenAPI document tells.
     #[must_use]
-    pub fn new(site: &Arc<Site>) -> Self {
+    pub fn new(site: &Arc<Site>, requests: Option<Arc<Requests>>) -> Self {
         let cors = origin::cors(site);
-        let boundary = middleware::from_fn_with_state(Arc::clone(site), boundary::pass);
+        let boundary = Boundary {
+            site: Arc::clone(site),
+            requests,
+        };
+        let boundary = middleware::from_fn_with_state(boundary, boundary::pass);
         let mut router = api::router(site.products).merge(pages::router(site));
         router = router
             .fallback(not_found)

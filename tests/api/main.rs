@@ -72,5 +72,6 @@ mod configuration;
 mod databases;
 mod health;
 mod logs;
+mod metrics;
 mod tls;
 mod tour;

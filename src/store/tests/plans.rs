@@ -3,7 +3,7 @@ use crate::store::{audit, links, outbox, products, sessions, users};
 use super::*;
 
 /// What runs on each request, page or tick, with the types of its arguments.
-const HOT: [(&str, &str); 26] = [
+const HOT: [(&str, &str); 27] = [
     (users::FIND_BY_ID, "text"),
     (users::FIND_BY_EMAIL, "text"),
     (users::FIND_BY_USERNAME, "text"),
@@ -12,6 +12,7 @@ const HOT: [(&str, &str); 26] = [
     (sessions::FIND_USER_OF_LIVE, "text, bigint"),
     (sessions::FIND_REFRESH_TOKEN, "text, bigint"),
     (sessions::LIST, "text, bigint"),
+    (sessions::COUNT_LIVE, "bigint"),
     (sessions::ERASE_SUCCESSORS, "bigint"),
     (sessions::DELETE_EXPIRED, "bigint, bigint"),
     (sessions::DELETE_ALL, "text, text"),

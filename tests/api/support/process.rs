@@ -178,7 +178,7 @@ impl Drop for Process {
 
 /// An address that nobody listens on. Its port is not one of those that systems give to whoever asks for any, or another
 /// test's server would be given it before the process has it.
-pub(super) fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 80).expect("a small number") * 100;
     for _ in 0..10_000 {

@@ -12,6 +12,7 @@ use vestibule::{
 use super::{
     Actor, Admin, Anonymous, ApiClient, Browser, PASSWORD, PUBLIC_URL, Place,
     mail::{self, Mail},
+    metrics::Metrics,
 };
 
 /// Beside the variables that operators have: how long each step of a delivery may take.
@@ -65,6 +66,9 @@ impl Place {
         let mut config = Config::from_variables(usual.chain(variables.iter().copied()))?;
         // What an operator may not choose, for good reasons, and a test must: any free port.
         config.port = 0;
+        if let Some(address) = &mut config.metrics_addr {
+            address.set_port(0);
+        }
         if let Some(smtp) = &mut config.smtp {
             let limit = variables.iter().find(|(name, _)| *name == SMTP_STEP_SECONDS);
             let seconds = limit.map_or(20, |(_, seconds)| seconds.parse().expect("a number"));
@@ -90,6 +94,17 @@ impl Server {
     /// The database, behind the server's back.
     pub(crate) fn database(&self) -> &AnyPool {
         &self.database
+    }
+
+    /// Its metrics, as a monitor reads them.
+    pub(crate) async fn metrics(&self) -> Metrics {
+        let address = self.app.metrics_address().expect("METRICS_ADDR");
+        let reply = Anonymous::at(address).get("/metrics").await.expect(200);
+        assert_eq!(
+            reply.header("content-type"),
+            Some("text/plain; version=0.0.4; charset=utf-8")
+        );
+        Metrics::parse(&reply.text())
     }
 
     pub(crate) fn advance(&self, seconds: u64) {
