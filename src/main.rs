@@ -33,6 +33,8 @@ enum Command {
     /// Look at the outbox, and send messages again
     #[command(subcommand)]
     Mail(commands::mail::Command),
+    /// Ask the server that runs with this configuration on this machine whether it is ready
+    Health,
     /// Print the API's OpenAPI document
     Openapi,
 }
@@ -59,6 +61,7 @@ fn run() -> anyhow::Result<()> {
             Some(Command::User(command)) => commands::user::run(command, &config).await,
             Some(Command::Keys(command)) => commands::keys::run(command, &config).await,
             Some(Command::Mail(command)) => commands::mail::run(command, &config).await,
+            Some(Command::Health) => commands::health::run(&config).await,
             Some(Command::Openapi) => commands::openapi::run(&config),
         }
     })

@@ -11,9 +11,10 @@ use std::{
 
 use aws_lc_rs::digest::{SHA256, digest};
 use tokio_rustls::rustls::{
-    self, ServerConfig,
-    crypto::aws_lc_rs::default_provider,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    self, CertificateError, ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, aws_lc_rs::default_provider, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
 use zeroize::Zeroizing;
 
@@ -137,6 +138,7 @@ pub struct TlsFiles {
     certificate: PathBuf,
     key: PathBuf,
     server: Arc<ServerConfig>,
+    chain: Vec<CertificateDer<'static>>,
     /// Of both. Their content rather than their times, since what a symbolic link is turned to may be older than what it
     /// led to before.
     digests: [Digest; 2],
@@ -158,7 +160,8 @@ impl TlsFiles {
     /// The two, if they belong together.
     pub fn pair(chain: Chain, key: Key) -> Result<Self, TlsError> {
         Ok(Self {
-            server: Arc::new(server(chain.content, key.content)?),
+            server: Arc::new(server(chain.content.clone(), key.content)?),
+            chain: chain.content,
             certificate: chain.path,
             key: key.path,
             digests: [chain.digest, key.digest],
@@ -169,6 +172,22 @@ impl TlsFiles {
     #[must_use]
     pub fn server(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.server)
+    }
+
+    /// How to be a client of the server that has these files. It is known by its very certificate: whom that names, and
+    /// until when, matters to those who come from elsewhere.
+    pub fn client(&self) -> Result<ClientConfig, TlsError> {
+        let provider = Arc::new(default_provider());
+        let verifier = ThisOne {
+            chain: self.chain.clone(),
+            provider: Arc::clone(&provider),
+        };
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Ok(client)
     }
 
     /// Reads the files again and says whether they hold something new. An error leaves what was good in use.
@@ -190,4 +209,52 @@ fn server(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> R
         .with_single_cert(chain, key)?;
     server.alpn_protocols = vec![HTTP.to_vec()];
     Ok(server)
+}
+
+/// Takes one certificate, the first of its chain, and no other, of whoever proves to have its key.
+#[derive(Debug)]
+struct ThisOne {
+    chain: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for ThisOne {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if self.chain.first() == Some(end_entity) {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(CertificateError::ApplicationVerificationFailure.into())
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
 }

@@ -3,9 +3,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Actor, PASSWORD, Place, Relay, both_engines, in_parallel, one_engine};
+use crate::support::{Actor, Engine, PASSWORD, Place, Process, Relay, both_engines, in_parallel, one_engine};
 
-both_engines![a_healthy_server_says_so];
+both_engines![a_healthy_server_says_so, the_command_tells_by_its_status];
 
 one_engine![
     postgres: Postgres,
@@ -23,6 +23,24 @@ async fn a_healthy_server_says_so(place: Place) {
     // A monitor of another host, and a browser with stale cookies, are answered too.
     let reply = server.anonymous().get("/health/live").header("host", "10.0.0.7:8000");
     reply.header("cookie", "access_token=x").await.expect(200);
+}
+
+async fn the_command_tells_by_its_status(place: Place) {
+    let process = Process::start(&place, &[("HOST", "0.0.0.0")]).await;
+    let port = process.address().port().to_string();
+    let health = async || {
+        let variables = [("HOST", "0.0.0.0"), ("PORT", port.as_str())];
+        place.vestibule_with(&["health"], &variables, "").await
+    };
+    assert_eq!(health().await.expect_success().stdout, "ready\n");
+    if place.engine() == Engine::Postgres {
+        place.drop_database().await;
+        let said = health().await.expect_failure().stderr;
+        assert!(said.contains("is not ready") && said.contains("503"), "{said}");
+    }
+    process.kill();
+    let said = health().await.expect_failure().stderr;
+    assert!(said.contains("does not answer"), "{said}");
 }
 
 async fn without_its_database_it_lives_but_is_not_ready(place: Place) {

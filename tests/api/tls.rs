@@ -79,6 +79,16 @@ async fn a_new_certificate_is_shown_without_a_restart(place: Place) {
     wait_for(&process, "a new certificate is in use").await;
     assert_eq!(shown(address, &known).await.key, second.key);
 
+    // The health check knows the server by its certificate.
+    let port = address.port().to_string();
+    let check = async |certificate: &Certificate| {
+        let [cert, key] = certificate.variables();
+        let variables = [("PUBLIC_URL", SITE), ("PORT", port.as_str()), cert, key];
+        place.vestibule_with(&["health"], &variables, "").await
+    };
+    check(&second).await.expect_success();
+    check(&first).await.expect_failure();
+
     fs::remove_file(&used.key).unwrap();
     wait_for(&process, "stays in use: TLS_KEY names").await;
     assert_eq!(shown(address, &known).await.key, second.key);
