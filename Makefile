@@ -7,8 +7,9 @@ help: ## Say what can be made
 run: ## Build and serve at http://localhost:8000
 	cargo run
 
-test: ## Run every test, with a throw-away PostgreSQL, and in a browser
-	scripts/with-postgres cargo test --no-fail-fast
+# Node's packages first: some of the tests run an example in Node.
+test: end2end/node_modules/.package-lock.json ## Run every test, with a throw-away PostgreSQL, and in a browser
+	scripts/with-postgres scripts/with-others cargo test --no-fail-fast
 	$(MAKE) --no-print-directory test-browser
 
 # Built as `cargo test` builds it, so that nothing is compiled twice. `SPECS` names the files to run; all without.

@@ -63,7 +63,8 @@ mod origin;
 mod problems;
 mod rehash;
 
-// Clients that were written for something else.
+// Clients that were written for something else, and programs that work with Vestibule.
+mod proxies;
 mod templates;
 
 // The server as its operator sees it.

@@ -20,12 +20,18 @@ const REMOTE_EMAIL: HeaderName = HeaderName::from_static("remote-email");
 const REMOTE_NAME: HeaderName = HeaderName::from_static("remote-name");
 const REMOTE_GROUPS: HeaderName = HeaderName::from_static("remote-groups");
 
+/// In which nginx says what was asked for.
+const ORIGINAL_URL: &str = "x-original-url";
+
 pub(super) fn route() -> ApiMethodRouter<AppState> {
     get_with(forward, |docs| {
         docs.with(named("forward", SERVICES, "Whether to let a request through"))
             .description(
                 "For the `forward_auth` of Caddy, the `ForwardAuth` of Traefik and the `auth_request` of nginx. Takes \
-                 a Bearer header or the cookies, and renews nothing. Applications are to know users by `Remote-User`: \
+                 a Bearer header or the cookies, and renews nothing. The page that a browser is to come back to is taken \
+                 from `X-Forwarded-Proto`, `-Host`, `-Uri` and `-Method`, as Caddy and Traefik set them. nginx, which can \
+                 pass on no redirect, is to say it in `X-Original-URL` and `X-Original-Method`: the 401 then names the \
+                 log-in page in `Location`. Applications are to know users by `Remote-User`: \
                  usernames and names are chosen by their owners, and may change hands.",
             )
             .with(for_anyone)
@@ -61,10 +67,7 @@ async fn forward(
         Ok(identity) => Ok(user_headers(&identity.user).into_response()),
         // Proxies know 401 and 403, and take every other status for a fault.
         Err(auth::Error::InactiveUser) => Err(inactive()),
-        Err(error) if is_over(&error) => match wanted_page(&state.site, &headers) {
-            Some(page) => Ok(Redirect::to(&login_url(&state.site, &page)).into_response()),
-            None => Err(error.into()),
-        },
+        Err(error) if is_over(&error) => Ok(ask_for_log_in(&state.site, &headers, error)),
         Err(error) => Err(error.into()),
     }
 }
@@ -96,28 +99,47 @@ fn user_headers(user: &User) -> HeaderMap {
     .collect()
 }
 
-fn login_url(site: &Site, page: &Url) -> String {
+/// Leads a browser to the log-in page, or tells nginx where to lead it, and refuses everybody else.
+fn ask_for_log_in(site: &Site, headers: &HeaderMap, error: auth::Error) -> Response {
+    let Some(page) = wanted_page(site, headers) else {
+        return Problem::from(error).into_response();
+    };
+    let login = login_page(site, &page);
+    if !headers.contains_key(ORIGINAL_URL) {
+        return Redirect::to(&login).into_response();
+    }
+    let mut response = Problem::from(error).into_response();
+    if let Ok(login) = HeaderValue::try_from(login) {
+        response.headers_mut().insert(header::LOCATION, login);
+    }
+    response
+}
+
+fn login_page(site: &Site, page: &Url) -> String {
     site.public_url.link(&login_path(Some(page.as_str())))
 }
 
 /// The page that a browser is to come back to after the log-in, where the proxy says which: it wants HTML, by GET, from
-/// an origin that is ours or allowed. nginx, which cannot pass on a redirect, tells the page in `X-Original-URL` and is
-/// answered 401.
+/// an origin that is ours or allowed.
 fn wanted_page(site: &Site, headers: &HeaderMap) -> Option<Url> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
-    let method = text("x-forwarded-method").unwrap_or("GET");
+    let (method, page) = match text(ORIGINAL_URL) {
+        Some(page) => (text("x-original-method"), page.to_owned()),
+        None => (text("x-forwarded-method"), forwarded_page(text)?),
+    };
     let wants_html = text(header::ACCEPT.as_str())?.contains("text/html");
-    if !wants_html || !matches!(method, "GET" | "HEAD") {
+    if !wants_html || !matches!(method.unwrap_or("GET"), "GET" | "HEAD") {
         return None;
     }
-    let (scheme, host) = (text("x-forwarded-proto")?, text("x-forwarded-host")?);
-    let path = text("x-forwarded-uri")?;
-    if !path.starts_with('/') {
-        return None;
-    }
-    let page = Url::parse(&format!("{scheme}://{host}{path}")).ok()?;
+    let page = Url::parse(&page).ok()?;
     let plain = page.username().is_empty() && page.password().is_none();
     (plain && site.trusts(&page.origin().ascii_serialization())).then_some(page)
+}
+
+fn forwarded_page<'h>(text: impl Fn(&str) -> Option<&'h str>) -> Option<String> {
+    let (scheme, host) = (text("x-forwarded-proto")?, text("x-forwarded-host")?);
+    let path = text("x-forwarded-uri").filter(|path| path.starts_with('/'))?;
+    Some(format!("{scheme}://{host}{path}"))
 }
 
 #[cfg(test)]
@@ -147,6 +169,43 @@ mod tests {
             "http://localhost:8000/login?next=https%3A%2F%2Fapp.example%2Fa%3Fb%3Dc%26d"
         );
         assert!(wanted_page(&site(), &headers("http", "localhost:8000", "/")).is_some());
+    }
+
+    fn told_by_nginx(page: &'static str) -> HeaderMap {
+        let mut headers = headers("https", "elsewhere.example", "/");
+        headers.insert(ORIGINAL_URL, HeaderValue::from_static(page));
+        headers.insert("x-original-method", HeaderValue::from_static("GET"));
+        headers
+    }
+
+    #[test]
+    fn nginx_is_told_where_to_lead_a_browser() {
+        let headers = told_by_nginx("https://app.example/a?b=c&d");
+        let response = ask_for_log_in(&site(), &headers, auth::Error::NotAuthenticated);
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(
+            response.headers()[header::LOCATION],
+            "http://localhost:8000/login?next=https%3A%2F%2Fapp.example%2Fa%3Fb%3Dc%26d"
+        );
+        let mut form = headers;
+        form.insert("x-original-method", HeaderValue::from_static("POST"));
+        let response = ask_for_log_in(&site(), &form, auth::Error::NotAuthenticated);
+        assert_eq!(response.headers().get(header::LOCATION), None);
+    }
+
+    #[test]
+    fn what_nginx_says_is_believed_no_more_than_what_others_say() {
+        for page in [
+            "https://evil.example/",
+            "http://app.example/",
+            "https://user@app.example/",
+            "https://app.example@evil.example/",
+            "javascript:alert(1)//https://app.example/",
+            "/path",
+            "",
+        ] {
+            assert!(wanted_page(&site(), &told_by_nginx(page)).is_none(), "{page}");
+        }
     }
 
     #[test]

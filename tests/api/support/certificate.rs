@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -12,7 +12,7 @@ use tokio_rustls::{
     rustls::{
         ClientConfig, RootCertStore,
         crypto::aws_lc_rs::default_provider,
-        pki_types::{CertificateDer, ServerName},
+        pki_types::{CertificateDer, ServerName, pem::PemObject},
     },
 };
 
@@ -39,6 +39,16 @@ impl Certificate {
             key,
             der: made.cert.der().clone(),
         }
+    }
+
+    /// One that something else made, if it is there yet.
+    pub(crate) fn found(path: &Path) -> Option<Self> {
+        let der = CertificateDer::from_pem_file(path).ok()?;
+        Some(Self {
+            certificate: path.to_owned(),
+            key: PathBuf::new(),
+            der,
+        })
     }
 
     /// `TLS_CERT` and `TLS_KEY`.
