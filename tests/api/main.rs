@@ -66,6 +66,7 @@ mod rehash;
 // Clients that were written for something else, and programs that work with Vestibule.
 mod proxies;
 mod templates;
+mod verification;
 
 // The server as its operator sees it.
 mod command_line;
