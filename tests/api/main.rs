@@ -75,5 +75,6 @@ mod databases;
 mod health;
 mod logs;
 mod metrics;
+mod repository;
 mod tls;
 mod tour;
