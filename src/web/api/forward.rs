@@ -104,7 +104,7 @@ fn ask_for_log_in(site: &Site, headers: &HeaderMap, error: auth::Error) -> Respo
     let Some(page) = wanted_page(site, headers) else {
         return Problem::from(error).into_response();
     };
-    let login = login_page(site, &page);
+    let login = login_url(site, &page);
     if !headers.contains_key(ORIGINAL_URL) {
         return Redirect::to(&login).into_response();
     }
@@ -115,7 +115,7 @@ fn ask_for_log_in(site: &Site, headers: &HeaderMap, error: auth::Error) -> Respo
     response
 }
 
-fn login_page(site: &Site, page: &Url) -> String {
+fn login_url(site: &Site, page: &Url) -> String {
     site.public_url.link(&login_path(Some(page.as_str())))
 }
 
