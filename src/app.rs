@@ -491,6 +491,7 @@ mod tests {
                 identifier: email.to_owned(),
                 password: password.to_owned().into(),
                 remember: true,
+                replaces: None,
             };
             devices.push(auth.log_in(attempt, &client).await.unwrap());
         }

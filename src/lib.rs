@@ -5,7 +5,7 @@
 //! ```text
 //! app       → all of them: where the house is put together
 //! web       → auth, products, metrics; and by name: config (the site's), mail (the built-in mailbox, devices in words),
-//!             password (as it is typed and judged), token (the published keys, sealing)
+//!             password (as it is typed and judged), token (the published keys, refresh tokens, sealing)
 //! products  → auth, store
 //! auth      → store, mail, password, token, metrics
 //! mail      → store, token, config

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    id::SessionId,
+    id::{SessionId, UserId},
     password::{Password, PasswordHash, Verdict},
     store::{SessionRow, Tx, UserRow},
     token::{RefreshToken, Subject},
@@ -30,6 +30,9 @@ pub struct LogIn {
     pub password: Password,
     /// Whether the device may stay signed in when its browser closes.
     pub remember: bool,
+    /// What the device holds of the session that it had before. It is about to forget that, and so shall the server: what
+    /// nobody holds any more is of use to a thief alone.
+    pub replaces: Option<RefreshToken>,
 }
 
 impl LogIn {
@@ -96,6 +99,7 @@ impl Auth {
         let hash = self.up_to_date_hash(&account, verdict, attempt.password).await?;
         self.know_the_keys().await?;
         let now = self.now();
+        let replaced = self.find_replaced(attempt.replaces.as_ref(), now).await?;
         let session = self.new_session(&account, attempt.remember, client, now);
         let mut tx = self.store().begin().await?;
         if !tx.admit_log_in(account.id, &account.password_hash, &hash, now).await? {
@@ -103,6 +107,7 @@ impl Auth {
             drop(tx);
             return self.refuse(Error::InvalidCredentials, Some(&account), client).await;
         }
+        end_replaced(&mut tx, replaced, client, now).await?;
         let refresh = start_session(&mut tx, &session).await?;
         Record::success(EventKind::LogIn, client)
             .about(account.id)
@@ -113,6 +118,19 @@ impl Auth {
         let signed_in = self.issue_tokens(account, &session, refresh, now)?;
         tx.commit().await?;
         Ok(signed_in)
+    }
+
+    /// Whose session `held` continues, if one still lives.
+    async fn find_replaced(
+        &self,
+        held: Option<&RefreshToken>,
+        now: Timestamp,
+    ) -> Result<Option<(UserId, SessionId)>, Error> {
+        let Some(held) = held else {
+            return Ok(None);
+        };
+        let found = self.store().find_refresh_token(held.hash().as_str(), now).await?;
+        Ok(found.map(|found| (found.user.id, found.session.id)))
     }
 
     /// A hash with today's parameters: the one moment when the plain password is at hand to make it from. When the
@@ -180,6 +198,22 @@ impl Auth {
             .await?;
         Err(error)
     }
+}
+
+/// Whoever it belonged to: of two people at one machine, the second must not leave the first one's session behind.
+async fn end_replaced(
+    tx: &mut Tx,
+    replaced: Option<(UserId, SessionId)>,
+    client: &Client,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if let Some((user, session)) = replaced
+        && tx.delete_session(session).await?
+    {
+        let record = Record::success(EventKind::LogOut, client).about(user).on(session);
+        record.write(tx, now).await?;
+    }
+    Ok(())
 }
 
 async fn start_session(tx: &mut Tx, session: &SessionRow) -> Result<RefreshToken, Error> {

@@ -13,6 +13,7 @@ use super::{AppState, problem::Problem};
 use crate::{
     auth::{self, Credential, RefreshLife, SignedIn},
     config::Config,
+    token::RefreshToken,
 };
 
 /// Whether `error` says that what was presented will never be good again, rather than that something is amiss here which
@@ -114,6 +115,11 @@ impl SessionCookies {
             refresh: self.refresh(),
             access: self.access(),
         }
+    }
+
+    /// The refresh cookie, if it has the form of one.
+    pub(crate) fn refresh_token(&self) -> Option<RefreshToken> {
+        RefreshToken::parse(&self.refresh()?)
     }
 
     fn value(&self, name: &str) -> Option<String> {

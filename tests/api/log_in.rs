@@ -12,6 +12,7 @@ both_engines![
     verification_is_not_asked_for_by_default,
     a_session_that_is_not_remembered_ends_after_twelve_hours,
     each_log_in_is_a_session_of_its_own,
+    a_device_that_signs_in_anew_leaves_no_session_behind,
     a_log_in_without_credentials_names_the_fields,
     another_grant_is_not_supported,
 ];
@@ -146,6 +147,7 @@ async fn a_session_that_is_not_remembered_ends_after_twelve_hours(place: Place) 
         identifier: "ann@example.com".to_owned(),
         password: PASSWORD.to_owned().into(),
         remember: false,
+        replaces: None,
     };
     let signed_in = server
         .app()
@@ -180,6 +182,53 @@ async fn each_log_in_is_a_session_of_its_own(place: Place) {
     first.post("/api/auth/logout").await.expect(200);
     assert!(!first.is_signed_in().await);
     assert!(second.is_signed_in().await);
+}
+
+async fn a_device_that_signs_in_anew_leaves_no_session_behind(place: Place) {
+    let server = place.start().await;
+    let browser = server.user_with_browser("ann@example.com").await;
+    let elsewhere = server.log_in("ann@example.com").await;
+    server.sign_up("bob@example.com").await;
+    let cookies = ["access_token", "refresh_token"].map(|name| browser.jar.get(name).expect("a cookie"));
+    let is_alive = async |[access, refresh]: &[String; 2]| {
+        let by_access = server.anonymous().get("/users/me").bearer(access).await;
+        let cookie = format!("refresh_token={refresh}");
+        let by_refresh = server
+            .anonymous()
+            .get("/api/auth/forward")
+            .header("cookie", cookie)
+            .await;
+        assert_eq!(by_access.status, by_refresh.status);
+        by_access.status == 200
+    };
+
+    // Who fails to sign in, is not signed out for it.
+    let wrong = json!({"email": "ann@example.com", "password": "not-the-password"});
+    browser.post(LOG_IN).json(wrong).await.expect(401);
+    assert!(is_alive(&cookies).await);
+
+    let right = json!({"email": "ann@example.com", "password": PASSWORD});
+    browser.post(LOG_IN).json(&right).await.expect(200);
+    assert!(!is_alive(&cookies).await);
+    let again = ["access_token", "refresh_token"].map(|name| browser.jar.get(name).expect("a cookie"));
+    assert!(is_alive(&again).await);
+
+    // The next one at the same machine. What lives elsewhere is not touched.
+    let other = json!({"email": "bob@example.com", "password": PASSWORD});
+    browser.post(LOG_IN).json(&other).await.expect(200);
+    assert!(!is_alive(&again).await);
+    assert_eq!(
+        browser.get("/users/me").await.expect(200).json()["email"],
+        "bob@example.com"
+    );
+    assert!(elsewhere.is_signed_in().await);
+    assert_eq!(server.count("SELECT COUNT(*) FROM sessions").await, 2);
+    assert_eq!(
+        server
+            .count("SELECT COUNT(*) FROM audit_events WHERE event = 'log_out'")
+            .await,
+        2
+    );
 }
 
 async fn a_log_in_without_credentials_names_the_fields(place: Place) {

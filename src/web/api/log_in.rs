@@ -40,7 +40,11 @@ async fn log_in(
     cookies: SessionCookies,
     JsonOrForm(request): JsonOrForm<LoginRequest>,
 ) -> Result<Json<TokenResponse>, Problem> {
-    let signed_in = auth.log_in(attempt(request)?, &client).await?;
+    let attempt = LogIn {
+        replaces: cookies.refresh_token(),
+        ..attempt(request)?
+    };
+    let signed_in = auth.log_in(attempt, &client).await?;
     cookies.set(&signed_in);
     Ok(Json(TokenResponse::whole(&signed_in)))
 }
@@ -63,6 +67,7 @@ fn attempt(request: LoginRequest) -> Result<LogIn, Problem> {
         password: password.unwrap_or_else(|| Password::from(String::new())),
         // Programs keep their tokens themselves, and mean to be remembered unless they say otherwise.
         remember: request.remember.unwrap_or(true),
+        replaces: None,
     })
 }
 

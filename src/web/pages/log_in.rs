@@ -64,13 +64,15 @@ pub(super) async fn log_in(
     #[server(default)] next: String,
 ) -> Result<Done, Problem> {
     let desk = Desk::open()?;
+    let cookies = desk.cookies()?;
     let attempt = auth::LogIn {
         identifier: username,
         password: password.0,
         remember,
+        replaces: cookies.refresh_token(),
     };
     let signed_in = desk.auth().log_in(attempt, &desk.client()).await?;
-    desk.cookies()?.set(&signed_in);
+    cookies.set(&signed_in);
     Ok(Done::to(desk.next(&next)))
 }
 
