@@ -57,6 +57,7 @@ mod parity;
 mod bad_input;
 mod connections;
 mod enumeration;
+mod exposure;
 mod headers;
 mod openapi;
 mod origin;

@@ -29,6 +29,9 @@ pub(super) const STYLE: &str = concat!(
 const SCRIPT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/public/vestibule.js"));
 const LOGO: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/public/logo.svg"));
 
+/// A text, as the style sheet and the script are: which characters its bytes mean is not for a browser to guess.
+const SVG: &str = "image/svg+xml; charset=utf-8";
+
 /// The style sheet, the script and the logo, as the configuration makes them.
 #[derive(Clone, Debug)]
 pub struct Assets {
@@ -43,8 +46,15 @@ impl Assets {
     pub fn new(config: &Config) -> Self {
         let accent = config.site_accent.map(brand::rule).unwrap_or_default();
         let logo = match &config.site_logo {
-            Some(Logo { media_type, bytes }) => Asset::new("logo", media_type, Bytes::from_owner(Arc::clone(bytes))),
-            None => Asset::new("logo.svg", "image/svg+xml", LOGO.into()),
+            Some(Logo { media_type, bytes }) => {
+                let media_type = if *media_type == "image/svg+xml" {
+                    SVG
+                } else {
+                    media_type
+                };
+                Asset::new("logo", media_type, Bytes::from_owner(Arc::clone(bytes)))
+            }
+            None => Asset::new("logo.svg", SVG, LOGO.into()),
         };
         Self {
             style: Asset::new(

@@ -38,7 +38,7 @@ async fn assets_are_kept_for_good_by_their_fingerprint(place: Place) {
     let kinds = [
         "text/css; charset=utf-8",
         "text/javascript; charset=utf-8",
-        "image/svg+xml",
+        "image/svg+xml; charset=utf-8",
     ];
     for (path, kind) in paths.iter().zip(kinds) {
         let reply = browser.get(path).await.expect(200);
@@ -116,7 +116,7 @@ async fn the_sites_own_name_and_logo_are_on_every_page(place: Place) {
         let reply = nobody.get(&logo).await.expect(200);
         assert_eq!(
             (reply.text().as_str(), reply.header("content-type")),
-            (LOGO, Some("image/svg+xml"))
+            (LOGO, Some("image/svg+xml; charset=utf-8"))
         );
         // Looked at by itself it is a document, and must not be one that runs.
         let policy = reply.header("content-security-policy").unwrap();
