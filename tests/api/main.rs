@@ -63,6 +63,7 @@ mod openapi;
 mod origin;
 mod problems;
 mod rehash;
+mod stolen_database;
 
 // Clients that were written for something else, and programs that work with Vestibule.
 mod proxies;

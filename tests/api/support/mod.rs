@@ -26,6 +26,7 @@ pub(crate) use process::{Process, free_address};
 pub(crate) use raw::{send_bytes, send_unfinished};
 pub(crate) use relay::Relay;
 pub(crate) use reply::{Reply, SetCookie};
+pub(crate) use request::Request;
 pub(crate) use server::{SMTP_STEP_SECONDS, Server, settings};
 pub(crate) use smtp::{MailServer, Security, Step, Trick};
 
