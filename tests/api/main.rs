@@ -65,8 +65,11 @@ mod problems;
 mod rehash;
 mod stolen_database;
 
+// What the documents say of it.
+mod asvs;
+
 // Clients that were written for something else, and programs that work with Vestibule.
-mod proxies;
+mod reverse_proxies;
 mod templates;
 mod verification;
 
