@@ -188,8 +188,8 @@ async fn sealing_key(config: &Config, store: &Store) -> Result<SealingKey, Start
 #[derive(Debug)]
 pub struct App {
     address: SocketAddr,
-    services: Services,
     metrics_address: Option<SocketAddr>,
+    services: Services,
     has_mailbox: bool,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
