@@ -109,6 +109,7 @@ impl Hasher {
     }
 
     /// What the threads have to do at the moment.
+    #[must_use]
     pub fn load(&self) -> Load {
         self.threads.load()
     }
