@@ -106,7 +106,7 @@ test('where addresses have to be verified, one that is not gets another link and
   await server.mailbox.waitFor(ann.email, '/verify-email');
   await visitor.logIn(ann);
   await visitor.isRefused({ title: TITLE, alert: 'Verify your email address first.' });
-  await visitor.fill({ 'Email address': ann.email });
+  await expect(visitor.field('Email address')).toHaveValue(ann.email);
   await visitor.submit('Send the link again');
   await visitor.isTold('If this address waits for verification, a link is on its way.');
 

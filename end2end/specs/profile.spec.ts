@@ -213,6 +213,7 @@ test.describe('devices', () => {
     await expect(rows).toHaveCount(3);
     const own = rows.filter({ hasText: 'This device' });
     await expect(own).toHaveCount(1);
+    await expect(rows.first()).toContainText('This device');
     await expect(own.getByRole('button')).toHaveCount(0);
     const row = rows.filter({ hasText: 'Firefox on Linux' });
     await expect(row).toContainText('127.0.0.1');

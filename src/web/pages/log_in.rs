@@ -50,9 +50,13 @@ async fn page(visit: Visit, State(state): State<AppState>, Query(query): Query<N
         return Redirect::to(next.as_deref().unwrap_or(AFTER_LOG_IN)).into_response();
     }
     let refusal = visit.refusal_of(LogIn::PATH).map(str::to_owned);
+    let typed_email = visit
+        .typed("username")
+        .filter(|name| name.contains('@'))
+        .map(str::to_owned);
     let is_open = state.site.allow_signup;
     let head = Head::new("Sign in").described("Sign in to your account.");
-    visit.show(head, || view! { <LogInPage next refusal is_open/> })
+    visit.show(head, || view! { <LogInPage next refusal typed_email is_open/> })
 }
 
 /// Signs in, and goes where the visitor was going.
@@ -91,7 +95,12 @@ impl PageForm for LogIn {
 }
 
 #[component]
-fn LogInPage(next: Option<String>, refusal: Option<String>, is_open: bool) -> impl IntoView {
+fn LogInPage(
+    next: Option<String>,
+    refusal: Option<String>,
+    typed_email: Option<String>,
+    is_open: bool,
+) -> impl IntoView {
     let sign_up = with_next("/signup", next.as_deref());
     let unverified = refusal.as_deref() == Some(auth::Error::EmailNotVerified.code());
     let was_refused = refusal.is_some();
@@ -106,7 +115,7 @@ fn LogInPage(next: Option<String>, refusal: Option<String>, is_open: bool) -> im
                 <input type="hidden" name="next" value=next/>
                 <button class="primary">"Sign in"</button>
             </FormView>
-            {unverified.then(|| view! { <ResendVerificationForm/> })}
+            {unverified.then(|| view! { <ResendVerificationForm email=typed_email/> })}
             <p class="aside"><a href="/forgot-password">"Forgot your password?"</a></p>
             {is_open.then(|| view! { <p class="aside last">"New here? " <a href=sign_up>"Create an account"</a></p> })}
         </div>

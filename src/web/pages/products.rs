@@ -239,16 +239,15 @@ fn ChangeableProduct(product: Product) -> impl IntoView {
     let Product {
         id, name, description, ..
     } = product;
-    let label = name.clone();
     view! {
-        <section class="card" aria-label=label>
+        <Section id="details" title="Details" about="Everybody who is signed in sees them.">
             <FormView action=UpdateProduct::PATH>
                 <input type="hidden" name="id" value=id.to_string()/>
                 <Field name="name" label="Name" prose=true required=true value=Some(name)/>
                 <LongField name="description" label="Description" value=description/>
                 <button class="primary">"Save"</button>
             </FormView>
-        </section>
+        </Section>
         <Section id="delete" title="Delete the product" about="It is gone at once.">
             <form method="post" action=DeleteProduct::PATH>
                 <input type="hidden" name="id" value=id.to_string()/>

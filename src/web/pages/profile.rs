@@ -39,9 +39,11 @@ async fn page(
     State(auth): State<Auth>,
     State(state): State<AppState>,
 ) -> Result<Response, Problem> {
-    let sessions = auth.list_sessions(&identity).await?;
+    let mut sessions = auth.list_sessions(&identity).await?;
     let min_length = state.site.password_min_length;
     let (user, current) = (identity.user, identity.session);
+    // The one that is recognised at once, first.
+    sessions.sort_by_key(|session| session.id != current);
     Ok(visit.show(Head::new("Profile").wide(), || {
         view! { <ProfilePage user sessions current min_length/> }
     }))

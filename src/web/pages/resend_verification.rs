@@ -34,11 +34,19 @@ impl PageForm for ResendVerification {
 
 /// Asks for the address.
 #[component]
-pub(super) fn ResendVerificationForm() -> impl IntoView {
+pub(super) fn ResendVerificationForm(
+    /// What it may be.
+    #[prop(optional_no_strip)]
+    email: Option<String>,
+    /// Whether the page is there for nothing else.
+    #[prop(optional)]
+    is_main: bool,
+) -> impl IntoView {
+    let class = if is_main { "primary" } else { "quiet" };
     view! {
         <FormView action=ResendVerification::PATH>
-            <Field name="email" label="Email address" kind="email" autocomplete="email" inputmode="email" required=true/>
-            <button class="quiet">"Send the link again"</button>
+            <Field name="email" label="Email address" kind="email" autocomplete="email" inputmode="email" required=true value=email/>
+            <button class=class>"Send the link again"</button>
         </FormView>
     }
 }

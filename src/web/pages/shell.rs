@@ -182,6 +182,8 @@ impl Document<'_> {
                     {description}
                     {robots}
                     <link rel="icon" href=logo.clone()/>
+                    // The columns of a table depend on all its rows: the page is drawn once they are there, not as they come.
+                    <link rel="expect" href="#main" blocking="render"/>
                     <link rel="stylesheet" href=style/>
                     <script type="module" nonce=nonce src=script></script>
                 </head>

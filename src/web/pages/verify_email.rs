@@ -66,7 +66,7 @@ fn VerifyEmailPage(token: String, link_is_bad: bool) -> impl IntoView {
         view! {
             <ButtonAlert actions=&[VerifyEmail::PATH]/>
             <p>"Tell us the address, and we will send you a new link."</p>
-            <ResendVerificationForm/>
+            <ResendVerificationForm is_main=true/>
         }
         .into_any()
     };

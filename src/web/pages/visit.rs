@@ -58,6 +58,15 @@ impl Visit {
         }
     }
 
+    /// What was typed into a field of the form that was just refused.
+    pub(super) fn typed(&self, field: &str) -> Option<&str> {
+        let Some(Flash::Refused(refused)) = self.left.flash() else {
+            return None;
+        };
+        let typed = refused.echo.iter().find(|(name, _)| name == field);
+        typed.map(|(_, text)| text.as_str())
+    }
+
     /// Answers with a page.
     pub(super) fn show<V: IntoView>(&self, head: Head, page: impl FnOnce() -> V) -> Response {
         respond(self, self.left.take(), head, page)
