@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser audit lint bench
+.PHONY: help run test test-browser audit pictures lint bench
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,10 @@ test-browser: end2end/node_modules/.package-lock.json ## Run the browser tests a
 audit: end2end/node_modules/.package-lock.json ## Let Lighthouse judge the sign-in pages (a minute; not a test)
 	cargo build --release
 	cd end2end && npm run --silent browser && VESTIBULE_BIN=../target/release/vestibule npm run --silent audit
+
+pictures: end2end/node_modules/.package-lock.json ## Take the pictures of the README anew, into docs/
+	cargo build --quiet
+	cd end2end && npm run --silent browser && npm run --silent pictures
 
 # npm writes this file when it is done.
 end2end/node_modules/.package-lock.json: end2end/package.json end2end/package-lock.json
