@@ -67,6 +67,7 @@ fn VerifyEmailPage(token: String, link_is_bad: bool) -> impl IntoView {
             <ButtonAlert actions=&[VerifyEmail::PATH]/>
             <p>"Tell us the address, and we will send you a new link."</p>
             <ResendVerificationForm is_main=true/>
+            <p class="aside last"><a href="/login">"Back to signing in"</a></p>
         }
         .into_any()
     };
