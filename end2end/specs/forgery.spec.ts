@@ -49,10 +49,8 @@ class Stranger {
 async function press(visitor: Visitor, origin: string): Promise<number> {
   await visitor.page.goto(origin);
   const answered = visitor.page.waitForResponse((response) => response.url().startsWith(visitor.server.url));
-  await visitor.page.getByRole('button', { name: 'Win' }).click();
-  const response = await answered;
-  await visitor.page.waitForLoadState();
-  return response.status();
+  await visitor.going(() => visitor.page.getByRole('button', { name: 'Win' }).click());
+  return (await answered).status();
 }
 
 test('a forged form is refused, whoever is signed in', async ({ visitor, user, server, watch }) => {
