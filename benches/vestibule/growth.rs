@@ -74,7 +74,7 @@ impl Grown {
         let mut process = start(directory)?;
         process.first_answer(READY).await?;
         let address = process.address();
-        let tokens = tokens()?;
+        let tokens = tokens();
         let (mut reading, mut refreshing, mut logging_in) = (Vec::new(), Vec::new(), Vec::new());
         for round in chains.chunks(ROUND) {
             let read = |chain: &Chain| anyhow::Ok(get("/users/me", Some(&chain.access(&tokens)?)));
@@ -221,12 +221,12 @@ async fn begin_chains(tables: &AnyPool, Size { users }: Size) -> anyhow::Result<
 }
 
 /// What issues as the server does.
-fn tokens() -> anyhow::Result<AccessTokens> {
+fn tokens() -> AccessTokens {
     let settings = AccessSettings {
         issuer: "http://localhost:8000".to_owned(),
         audience: None,
         life: std::time::Duration::from_hours(1),
     };
     let [_, (_, secret)] = HS256;
-    Ok(AccessTokens::new(settings, KeyRing::shared_secret(secret)))
+    AccessTokens::new(settings, KeyRing::shared_secret(secret))
 }
