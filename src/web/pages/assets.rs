@@ -109,7 +109,9 @@ impl Asset {
         // An SVG that is opened by itself is a document, and an operator's own may hold a script.
         const POLICY: (HeaderName, HeaderValue) = (
             header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"),
+            HeaderValue::from_static(
+                "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; sandbox; frame-ancestors 'none'",
+            ),
         );
         let kind = (header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
         ([CACHE, POLICY, kind], self.content.clone()).into_response()
