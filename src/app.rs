@@ -253,8 +253,8 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
     let housekeeping = tokio::spawn(keep_house(services.auth.clone(), stopped));
     Ok(App {
         address,
-        metrics_address,
         services,
+        metrics_address,
         has_mailbox,
         stop,
         server,
