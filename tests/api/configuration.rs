@@ -194,6 +194,9 @@ async fn help_names_every_variable(place: Place) {
         "ALLOW_SIGNUP",
         "PRODUCTS",
         "MAIL_FROM",
+        "TLS_CERT",
+        "TLS_KEY",
+        "METRICS_ADDR",
         "LOG_FORMAT",
     ] {
         assert!(help.contains(variable), "no {variable} in {help}");
