@@ -287,12 +287,13 @@ fn rust_tests(source: &str) -> Vec<String> {
         } else if line == "}" {
             inside = None;
         }
+        let place = |name: &str| inside.map_or_else(|| name.to_owned(), |module| format!("{module}::{name}"));
         if text.starts_with("#[test]") || text.starts_with("#[tokio::test") {
             is_test = true;
         } else if is_test && !text.starts_with("#[") {
             let name = text.split_once("fn ").and_then(|(_, rest)| rest.split_once('('));
             let (name, _) = name.unwrap_or_else(|| panic!("a test that is no function: {text}"));
-            tests.push(inside.map_or_else(|| name.to_owned(), |module| format!("{module}::{name}")));
+            tests.push(place(name));
             is_test = false;
         }
         let listed = if in_list {
@@ -300,16 +301,12 @@ fn rust_tests(source: &str) -> Vec<String> {
         } else {
             ["both_engines![", "one_engine!["]
                 .iter()
-                .find_map(|start| line.strip_prefix(start))
+                .find_map(|start| text.strip_prefix(start))
         };
         if let Some(listed) = listed {
             in_list = !listed.contains(']');
             let names = listed.trim_end_matches([']', ';', ' ']).split(',').map(str::trim);
-            tests.extend(
-                names
-                    .filter(|name| !name.is_empty() && !name.contains(':'))
-                    .map(str::to_owned),
-            );
+            tests.extend(names.filter(|name| !name.is_empty() && !name.contains(':')).map(place));
         }
     }
     tests
@@ -525,6 +522,7 @@ fn tests_are_found_in_sources() {
 > #[ignore]
 > async fn at_the_margin() {}
 > mod tests {
+>     one_engine![sqlite: Sqlite, listed_inside];
 >     fn helper() {}
 >     #[test]
 >     fn inside() {
@@ -541,6 +539,7 @@ fn tests_are_found_in_sources() {
         "a_third",
         "a_fourth",
         "at_the_margin",
+        "tests::listed_inside",
         "tests::inside",
         "after",
     ];
