@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    auth::{Auth, Parts, Rules, SigningKeyError},
+    auth::{Auth, Limits, Parts, Rules, SigningKeyError},
     clock::Clock,
     config::{Config, DatabaseUrl, Signing},
     listen::{Encryption, keep_certificate, serve},
@@ -107,6 +107,7 @@ impl Services {
             tokens: AccessTokens::new(access_settings(config), first_ring(config)?),
             algorithm: algorithm(config),
             sealing_key: Arc::clone(&sealing_key),
+            limits: config.limits.map(|quotas| Limits::new(quotas, &sealing_key)),
             waker: waker.clone(),
             rules: Rules {
                 allow_signup: config.allow_signup,
@@ -402,6 +403,9 @@ async fn sweep(auth: &Auth) {
             error = &error as &dyn std::error::Error,
             "cannot sweep expired sessions"
         );
+    }
+    if let Err(error) = auth.sweep_limits().await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "cannot sweep limits");
     }
 }
 

@@ -14,7 +14,8 @@
 //! config    → password (for its limits), tls
 //! ```
 //!
-//! [`store`], [`password`], [`metrics`], [`tls`] and [`token`] know no other room. [`clock`] and [`id`] are open to all.
+//! [`store`], [`password`], [`metrics`], [`tls`] and [`token`] know no other room. [`clock`], [`id`] and [`quota`] are open to
+//! all.
 
 // No doc comments here: they would take the links in the rooms' own documentation out of their scope.
 
@@ -40,6 +41,8 @@ pub mod password;
 mod private_file;
 // The worked example of a protected resource, laid out as an application's own would be.
 pub mod products;
+// How much is let through, and how fast it comes back.
+pub mod quota;
 // All SQL, and no decisions.
 pub mod store;
 // Logging: one line per request, a request id on every line.

@@ -48,6 +48,8 @@ impl Process {
             // The issuer of its tokens, which outlive the process and its port.
             .env("PUBLIC_URL", "http://localhost:8000")
             .env("DATA_DIR", directory)
+            // A client that measures is one that tries too often.
+            .env("RATE_LIMITS", "off")
             .envs(variables.iter().copied())
             // Where no `.env` is.
             .current_dir(directory)

@@ -45,7 +45,7 @@ export class Server {
     for (let tries = 1; ; tries++) {
       const port = await freePort();
       const directory = await mkdtemp(join(tmpdir(), 'vestibule-end2end-'));
-      const environment = { HOST: '127.0.0.1', PORT: String(port), DATA_DIR: directory, ...settings };
+      const environment = { HOST: '127.0.0.1', PORT: String(port), DATA_DIR: directory, RATE_LIMITS: 'off', ...settings };
       const [program, ...args] = commandLine(circumstances);
       const child = spawn(program, args, { cwd: directory, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
       const server = new Server(port, directory, environment, child);

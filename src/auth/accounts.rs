@@ -5,6 +5,7 @@ use super::{
     Auth, Client, Error, FieldError, Identity,
     audit::{EventKind, Record},
     fields::{self, Identifier},
+    limits::Limited,
 };
 use crate::{
     password::{Password, PasswordHash, Verdict},
@@ -22,7 +23,7 @@ impl Auth {
 
     /// The caller's account, when `password` is its password; else a field error of `field`. Somebody who finds an
     /// unlocked screen should not be able to take the account over, and guessing there is an attack that is recorded, as
-    /// a failure of `kind`.
+    /// a failure of `kind`, and limited for each account.
     pub(super) async fn prove_password(
         &self,
         identity: &Identity,
@@ -31,6 +32,7 @@ impl Auth {
         kind: EventKind,
         client: &Client,
     ) -> Result<UserRow, Error> {
+        let spent = self.limit(Limited::Password(kind, identity), client).await?;
         let account = self
             .store()
             .find_user(identity.user.id)
@@ -43,6 +45,8 @@ impl Auth {
                 .await?;
             return Err(error);
         }
+        // At once: what is wrong with the rest of the form is no guess.
+        self.give_back(spent).await?;
         Ok(account)
     }
 

@@ -6,6 +6,7 @@ use super::{
     accounts::hold_proof,
     audit::{EventKind, Record},
     fields,
+    limits::Limited,
     links::revoke_links,
 };
 use crate::{
@@ -39,6 +40,7 @@ impl Auth {
     #[tracing::instrument(skip_all)]
     pub async fn change_email(&self, identity: &Identity, change: ChangeEmail, client: &Client) -> Result<(), Error> {
         let new = change.check()?;
+        self.limit(Limited::ChangeEmail(&new, identity), client).await?;
         let kind = EventKind::ChangeEmail;
         let account = self
             .prove_password(identity, "password", change.password, kind, client)

@@ -1,7 +1,7 @@
 //! A signed-in user chooses a new password.
 
 use super::{
-    Auth, Client, Error, FieldErrors, Identity, accounts,
+    Auth, Client, DeviceProof, Error, FieldErrors, Identity, accounts,
     accounts::hold_proof,
     audit::{EventKind, Record},
     fields,
@@ -31,14 +31,15 @@ impl ChangePassword {
 
 impl Auth {
     /// Changes the password, ends every other session and every open reset link, and tells the user by mail: whoever
-    /// changes a password because somebody else knows it wants that somebody out.
+    /// changes a password because somebody else knows it wants that somebody out. Of the devices that are known at the
+    /// account, only this one is from now on.
     #[tracing::instrument(skip_all)]
     pub async fn change_password(
         &self,
         identity: &Identity,
         change: ChangePassword,
         client: &Client,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<DeviceProof>, Error> {
         change.check()?;
         let kind = EventKind::ChangePassword;
         let account = self
@@ -63,6 +64,8 @@ impl Auth {
             .by_owner(identity)
             .write(&mut tx, now)
             .await?;
-        self.commit_and_wake(tx).await
+        let device = self.prove_device(&account, hash.as_str(), client, now)?;
+        self.commit_and_wake(tx).await?;
+        Ok(device)
     }
 }

@@ -1,6 +1,8 @@
 //! Why an operation was refused.
 
-use crate::{password, store, token};
+use std::time::Duration;
+
+use crate::{password, quota::Quota, store, token};
 
 /// The closed set of refusals. Each has a stable [`code`](Error::code) for programs and a text for people; what went
 /// wrong inside is carried as a source, logged once where the answer is made, and never shown.
@@ -60,6 +62,9 @@ pub enum Error {
     /// The operation would leave nobody to administer the server.
     #[error("The last active admin cannot be demoted, disabled or deleted")]
     LastAdmin,
+    /// This was tried too often.
+    #[error("This was tried too often. Wait {}, and try again.", in_words(.0.wait))]
+    TooManyRequests(Exceeded),
     /// More passwords wait to be hashed than the server takes on.
     #[error("The server is busy")]
     Busy,
@@ -69,6 +74,17 @@ pub enum Error {
     /// A fault of the server.
     #[error("Internal server error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A budget that is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    /// Whose it is: `network`, `account`, `device`, `address` or `link`.
+    pub policy: &'static str,
+    /// All of it.
+    pub quota: Quota,
+    /// In how much time some of it is back, in whole seconds.
+    pub wait: Duration,
 }
 
 /// What is wrong with one field of a request.
@@ -116,6 +132,7 @@ impl Error {
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::LastAdmin => "last_admin",
+            Self::TooManyRequests(_) => "too_many_requests",
             Self::Busy => "busy",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal",
@@ -131,6 +148,16 @@ impl Error {
     pub(crate) fn invalid_field(field: &'static str, code: &'static str, message: impl Into<String>) -> Self {
         FieldError::new(field, code, message).into()
     }
+}
+
+/// As exactly as anybody wants to know it, and never shorter than it is.
+fn in_words(wait: Duration) -> String {
+    let (number, unit) = match wait.as_secs() {
+        seconds @ 0..=90 => (seconds.max(1), "second"),
+        seconds @ 91..=5400 => (seconds.div_ceil(60), "minute"),
+        seconds => (seconds.div_ceil(3600), "hour"),
+    };
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }
 
 impl From<FieldError> for Error {
@@ -181,5 +208,25 @@ impl From<token::TokenError> for Error {
 impl From<token::SealError> for Error {
     fn from(error: token::SealError) -> Self {
         Self::internal(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_words() {
+        for (seconds, words) in [
+            (0, "1 second"),
+            (1, "1 second"),
+            (90, "90 seconds"),
+            (91, "2 minutes"),
+            (720, "12 minutes"),
+            (5401, "2 hours"),
+            (86_400, "24 hours"),
+        ] {
+            assert_eq!(in_words(Duration::from_secs(seconds)), words);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Error, FieldError};
+use super::{DeviceProof, Error, FieldError};
 use crate::{clock::Timestamp, mail::Circumstances};
 
 /// RFC 5321 section 4.5.3.1.3 leaves 254 bytes for an address between its angle brackets.
@@ -185,6 +185,8 @@ pub struct Client {
     pub address: Option<IpAddr>,
     /// What the `User-Agent` header said, cleaned and cut by [`Client::new`].
     pub user_agent: Option<String>,
+    /// What its device shows to be known again, if it does.
+    pub device: Option<DeviceProof>,
 }
 
 impl Client {
@@ -200,7 +202,17 @@ impl Client {
                     .collect::<String>()
             })
             .filter(|text| !text.is_empty());
-        Self { address, user_agent }
+        Self {
+            address,
+            user_agent,
+            device: None,
+        }
+    }
+
+    /// The same on a device that shows this.
+    #[must_use]
+    pub fn showing(self, device: Option<DeviceProof>) -> Self {
+        Self { device, ..self }
     }
 
     /// What a mail tells of who did something `now`.

@@ -1,8 +1,9 @@
 //! The holder of a mailed link chooses a new password.
 
 use super::{
-    Auth, Client, Error, accounts,
+    Auth, Client, DeviceProof, Error, accounts,
     audit::{EventKind, Record},
+    limits::Limited,
     links::{ENDED_BY_NEW_PASSWORD, proves_current_address, revoke_links},
     mailing,
 };
@@ -17,9 +18,18 @@ impl Auth {
     ///
     /// The link is only looked at until the password is found good and is hashed: a weak first choice must not burn the
     /// link, and a made-up link must not cost a hash. It is used up in the transaction that changes the password.
+    ///
+    /// Whoever holds the link is known on this device from now on: an owner whose account is under attack, on a device that
+    /// never signed in to it, gets in this way.
     #[tracing::instrument(skip_all)]
-    pub async fn finish_reset(&self, token: &str, new: Password, client: &Client) -> Result<(), Error> {
+    pub async fn finish_reset(
+        &self,
+        token: &str,
+        new: Password,
+        client: &Client,
+    ) -> Result<Option<DeviceProof>, Error> {
         let token = LinkToken::parse(token).ok_or(Error::LinkInvalid)?;
+        self.limit(Limited::FinishReset(&token), client).await?;
         let hash = token.hash();
         let kind = LinkKind::ResetPassword.as_str();
         let Some(link) = self.store().find_link_token(hash.as_str(), kind, self.now()).await? else {
@@ -59,6 +69,8 @@ impl Auth {
             .about(account.id)
             .write(&mut tx, now)
             .await?;
-        self.commit_and_wake(tx).await
+        let device = self.prove_device(&account, password_hash.as_str(), client, now)?;
+        self.commit_and_wake(tx).await?;
+        Ok(device)
     }
 }

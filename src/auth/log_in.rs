@@ -6,6 +6,7 @@ use super::{
     Auth, Client, Error, FieldError, FieldErrors, RefreshLife, SignedIn,
     audit::{EventKind, Record},
     fields::{self, Identifier},
+    limits::Pass,
 };
 use crate::{
     clock::Timestamp,
@@ -60,7 +61,10 @@ impl Auth {
 
     async fn try_log_in(&self, attempt: LogIn, client: &Client) -> Result<SignedIn, Error> {
         attempt.check()?;
-        let account = self.find_by_identifier(&Identifier::parse(&attempt.identifier)).await?;
+        let identifier = &attempt.identifier;
+        let pass = self.limit_log_in(identifier, client).await?;
+        let account = self.find_by_identifier(&Identifier::parse(identifier)).await?;
+        let pass = self.confirm_device(pass, account.as_ref(), identifier, client).await?;
         let stored = account
             .as_ref()
             .map(|account| PasswordHash::from_stored(account.password_hash.clone()));
@@ -70,7 +74,7 @@ impl Auth {
             .verify(attempt.password.clone(), stored.as_ref())
             .await?;
         match account {
-            Some(account) if verdict != Verdict::Wrong => self.admit(account, verdict, attempt, client).await,
+            Some(account) if verdict != Verdict::Wrong => self.admit(account, verdict, attempt, pass, client).await,
             account => self.refuse(Error::InvalidCredentials, account.as_ref(), client).await,
         }
     }
@@ -81,6 +85,7 @@ impl Auth {
         account: UserRow,
         verdict: Verdict,
         attempt: LogIn,
+        pass: Pass,
         client: &Client,
     ) -> Result<SignedIn, Error> {
         if account.disabled_at.is_some() {
@@ -114,8 +119,13 @@ impl Auth {
             .on(session.id)
             .write(&mut tx, now)
             .await?;
+        pass.give_back(&mut tx).await?;
         // Before the commit: a session whose tokens cannot be made is none.
-        let signed_in = self.issue_tokens(account, &session, refresh, now)?;
+        let device = self.prove_device(&account, &hash, client, now)?;
+        let signed_in = SignedIn {
+            device,
+            ..self.issue_tokens(account, &session, refresh, now)?
+        };
         tx.commit().await?;
         Ok(signed_in)
     }
@@ -188,6 +198,7 @@ impl Auth {
             access,
             refresh,
             refresh_life,
+            device: None,
             user: account.into(),
         })
     }

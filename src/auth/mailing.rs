@@ -42,12 +42,15 @@ impl Auth {
         self.commit_and_wake(tx).await
     }
 
-    /// Mails the owner of an address that somebody wanted for another account, and records the attempt.
+    /// Mails the owner of an address that somebody wanted for another account, unless they have had enough of such letters,
+    /// and records the attempt.
     pub(super) async fn tell_owner(&self, owner: &UserRow, kind: EventKind, client: &Client) -> Result<(), Error> {
         let now = self.now();
         let mut tx = self.store().begin().await?;
-        let message = Message::AccountExists(client.circumstances(now));
-        announce(&mut tx, &message, owner, now).await?;
+        if self.may_write_to(&mut tx, owner, now).await? {
+            let message = Message::AccountExists(client.circumstances(now));
+            announce(&mut tx, &message, owner, now).await?;
+        }
         Record::failure(kind, client, &Error::EmailTaken)
             .about(owner.id)
             .write(&mut tx, now)

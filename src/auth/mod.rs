@@ -2,8 +2,8 @@
 //! files hold several: `keys`, the life of the signing keys, and `sweep`, what time alone asks for.
 //!
 //! The other files are what operations share: the things they take and give (`fields`, `page`, `roles`, `types`,
-//! `error`), what they need to know (`accounts`, `newcomer`, `links`, `last_admin`), and what they write beside their
-//! change (`audit`, `mailing`).
+//! `error`), what they need to know (`accounts`, `newcomer`, `links`, `last_admin`), how often they may be tried (`limits`),
+//! and what they write beside their change (`audit`, `mailing`).
 //!
 //! Nothing here knows HTTP, a page or a cookie. An operation takes what was said and by whom, decides, writes the
 //! change, its audit record and the mail that announces it in one transaction, and returns what is now so.
@@ -27,6 +27,7 @@ mod finish_reset;
 mod grant_role;
 mod keys;
 mod last_admin;
+mod limits;
 mod links;
 mod list_events;
 mod list_messages;
@@ -68,10 +69,11 @@ pub use self::{
     change_email::ChangeEmail,
     change_password::ChangePassword,
     create_user::CreateUser,
-    error::{Error, FieldError},
+    error::{Error, Exceeded, FieldError},
     export_account::Export,
     fields::{Client, EmailAddress, Username},
     keys::{KeyStatus, SigningKeyError},
+    limits::{DeviceProof, Limits},
     list_events::EventQuery,
     list_messages::MessageQuery,
     list_users::UserQuery,
@@ -128,6 +130,8 @@ pub struct Parts {
     pub algorithm: Algorithm,
     /// Protects the signing keys at rest.
     pub sealing_key: Arc<SealingKey>,
+    /// How often things may be tried; none where there are no limits.
+    pub limits: Option<Limits>,
     /// Tells the mail worker that there is something to send.
     pub waker: Waker,
     /// What the operator decided.

@@ -1,6 +1,6 @@
 //! Somebody forgot a password, or says so.
 
-use super::{Auth, Client, EmailAddress, Error, audit::EventKind};
+use super::{Auth, Client, EmailAddress, Error, audit::EventKind, limits::Limited};
 use crate::mail;
 
 impl Auth {
@@ -9,6 +9,7 @@ impl Auth {
     #[tracing::instrument(skip_all)]
     pub async fn request_reset(&self, email: &str, client: &Client) -> Result<(), Error> {
         let email = EmailAddress::parse("email", email)?;
+        self.limit(Limited::RequestReset(&email), client).await?;
         let account = self.store().find_user_by_email(email.key()).await?;
         let message = mail::Message::ResetPassword(client.circumstances(self.now()));
         self.mail_to_whoever(&message, EventKind::RequestReset, account.as_ref(), client)

@@ -1,6 +1,6 @@
 //! Somebody did not get, or lost, the mail that verifies an address.
 
-use super::{Auth, Client, EmailAddress, Error, audit::EventKind};
+use super::{Auth, Client, EmailAddress, Error, audit::EventKind, limits::Limited};
 use crate::mail;
 
 impl Auth {
@@ -9,6 +9,7 @@ impl Auth {
     #[tracing::instrument(skip_all)]
     pub async fn resend_verification(&self, email: &str, client: &Client) -> Result<(), Error> {
         let email = EmailAddress::parse("email", email)?;
+        self.limit(Limited::ResendVerification(&email), client).await?;
         let account = self.store().find_user_by_email(email.key()).await?;
         let message = mail::Message::VerifyEmail(client.circumstances(self.now()));
         self.mail_to_whoever(&message, EventKind::ResendVerification, account.as_ref(), client)

@@ -3,6 +3,7 @@
 use super::{
     Auth, Client, Error, User,
     audit::{EventKind, Record},
+    limits::Limited,
     mailing,
     newcomer::Newcomer,
 };
@@ -41,6 +42,7 @@ impl Auth {
         if !self.rules().allow_signup {
             return Err(Error::SignUpClosed);
         }
+        self.limit(Limited::SignUp(&request.email), client).await?;
         let (username, name) = (request.username.as_deref(), request.name.as_deref());
         let newcomer = Newcomer::parse(self, &request.email, username, name, &request.password).await?;
         let hash = self.parts.hasher.hash(request.password).await?;

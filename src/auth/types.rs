@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Error;
+use super::{DeviceProof, Error};
 use crate::{
     clock::Timestamp,
     id::{EventId, MessageId, SessionId, UserId},
@@ -180,6 +180,8 @@ pub struct SignedIn {
     pub refresh: RefreshToken,
     /// For how long to keep it.
     pub refresh_life: RefreshLife,
+    /// What the device is to show when it signs in again; none after a refresh, nor where there are no limits.
+    pub device: Option<DeviceProof>,
 }
 
 /// For how long a browser keeps a refresh token.

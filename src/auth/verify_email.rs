@@ -3,6 +3,7 @@
 use super::{
     Auth, Client, EmailAddress, Error,
     audit::{EventKind, Record},
+    limits::Limited,
     links::{ALL_LINKS, proves_current_address, revoke_links},
     mailing,
 };
@@ -18,6 +19,7 @@ impl Auth {
     #[tracing::instrument(skip_all)]
     pub async fn verify_email(&self, token: &str, client: &Client) -> Result<(), Error> {
         let token = LinkToken::parse(token).ok_or(Error::LinkInvalid)?;
+        self.limit(Limited::VerifyEmail(&token), client).await?;
         let hash = token.hash();
         let now = self.now();
         let Some((link, kind)) = self.find_verification_link(hash.as_str(), now).await? else {

@@ -7,6 +7,7 @@ mod brand;
 mod database;
 mod errors;
 mod origin;
+mod proxies;
 mod reader;
 mod sealing;
 mod secret;
@@ -30,6 +31,7 @@ pub use self::{
     database::DatabaseUrl,
     errors::{ConfigError, ConfigErrors},
     origin::PublicUrl,
+    proxies::TrustedProxies,
     secret::Secret,
     settings::{Settings, read_dot_env},
     smtp::SmtpServer,
@@ -37,10 +39,10 @@ pub use self::{
 use self::{
     reader::{Reader, Reported},
     secret::HOW_TO_MAKE_ONE,
-    settings::UNKNOWN,
 };
 use crate::{
     password::{HashParameters, Policy},
+    quota::{Quota, Quotas},
     tls::TlsFiles,
     token::Algorithm,
 };
@@ -134,6 +136,11 @@ pub struct Config {
     pub products: bool,
     /// `METRICS_ADDR`: where metrics are served, apart from the site; nowhere.
     pub metrics_addr: Option<SocketAddr>,
+    /// `TRUSTED_PROXIES`: who is believed about who their clients are; nobody.
+    pub trusted_proxies: TrustedProxies,
+    /// `RATE_LIMITS`, with `LIMIT_TRIES_PER_ACCOUNT`, `LIMIT_TRIES_PER_NETWORK`, `LIMIT_MAILS_PER_ADDRESS` and
+    /// `LIMIT_MAILS_PER_NETWORK`: how often something may be tried; `None` when off.
+    pub limits: Option<Quotas>,
     /// `LOG_FORMAT`: text.
     pub log_format: LogFormat,
     /// What is probably not meant as it stands, though it can be: sentences for the log.
@@ -206,6 +213,8 @@ impl Config {
         let allow_signup = reader.switch("ALLOW_SIGNUP", true);
         let products = reader.switch("PRODUCTS", true);
         let metrics_addr = reader.optional("METRICS_ADDR", metrics_addr);
+        let trusted_proxies = reader.with_default("TRUSTED_PROXIES", TrustedProxies::default(), TrustedProxies::parse);
+        let limits = limits(reader);
         let log_format = reader.with_default("LOG_FORMAT", LogFormat::Text, log_format);
 
         let (public_url, signing) = (public_url?, signing?);
@@ -240,6 +249,8 @@ impl Config {
             allow_signup,
             products,
             metrics_addr: metrics_addr?,
+            trusted_proxies,
+            limits,
             log_format,
             warnings,
         })
@@ -286,8 +297,6 @@ fn warnings(reader: &Reader, host: IpAddr, public_url: &PublicUrl, signing: &Sig
             public_url.domain().unwrap_or("localhost")
         ));
     }
-    let unknown = UNKNOWN.into_iter().filter(|name| reader.is_set(name));
-    warnings.extend(unknown.map(|name| format!("{name} is not known to this version and has no effect")));
     warnings
 }
 
@@ -455,6 +464,18 @@ fn argon2(reader: &mut Reader) -> (u32, u32) {
 fn metrics_addr(text: &str) -> Result<SocketAddr, String> {
     let address = text.parse().ok().filter(|address: &SocketAddr| address.port() != 0);
     address.ok_or_else(|| format!("must be an IP address and a port such as 127.0.0.1:9464, not {text:?}"))
+}
+
+fn limits(reader: &mut Reader) -> Option<Quotas> {
+    let is_on = reader.switch("RATE_LIMITS", true);
+    let mut quota = |name, count, window| reader.with_default(name, Quota::new(count, window), Quota::parse);
+    let quotas = Quotas {
+        tries_per_account: quota("LIMIT_TRIES_PER_ACCOUNT", 10, MINUTE * 10),
+        tries_per_network: quota("LIMIT_TRIES_PER_NETWORK", 60, MINUTE),
+        mails_per_address: quota("LIMIT_MAILS_PER_ADDRESS", 5, MINUTE * 60),
+        mails_per_network: quota("LIMIT_MAILS_PER_NETWORK", 60, MINUTE * 10),
+    };
+    is_on.then_some(quotas)
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {

@@ -83,12 +83,14 @@ pub(super) const VARIABLES: &[Variable] = &[
     variable("ALLOW_SIGNUP", "allow-signup", "BOOL", "true", "Let visitors sign up"),
     variable("PRODUCTS", "products", "BOOL", "true", "Serve the products, the worked example"),
     variable("METRICS_ADDR", "metrics-addr", "ADDRESS:PORT", "", "Where to serve metrics for Prometheus, apart from the site, such as 127.0.0.1:9464"),
+    variable("TRUSTED_PROXIES", "trusted-proxies", "ADDRESSES", "", "Proxies that are believed about who their clients are: addresses or networks such as 10.0.0.0/8, separated by commas"),
+    variable("RATE_LIMITS", "rate-limits", "BOOL", "true", "Limit how often something may be tried"),
+    variable("LIMIT_TRIES_PER_ACCOUNT", "limit-tries-per-account", "QUOTA", "10/10m", "Wrong passwords at one account, by all strangers together and by each known device: a number and the time in which so many come back"),
+    variable("LIMIT_TRIES_PER_NETWORK", "limit-tries-per-network", "QUOTA", "60/1m", "Log-ins, and uses of mailed links, from one network"),
+    variable("LIMIT_MAILS_PER_ADDRESS", "limit-mails-per-address", "QUOTA", "5/1h", "Letters of one kind to one address that somebody asks for"),
+    variable("LIMIT_MAILS_PER_NETWORK", "limit-mails-per-network", "QUOTA", "60/10m", "Sign-ups, and requests for each kind of letter, from one network"),
     variable("LOG_FORMAT", "log-format", "FORMAT", "text", "text or json"),
 ];
-
-/// Variables that say something elsewhere and that this version does not read. Whoever sets one must not believe that it
-/// does something.
-pub(super) const UNKNOWN: [&str; 2] = ["TRUSTED_PROXIES", "RATE_LIMITS"];
 
 impl Variable {
     fn argument(&self, flag: &'static str) -> Arg {
@@ -117,8 +119,8 @@ pub struct Settings(BTreeMap<&'static str, String>);
 impl Settings {
     pub(super) fn from_variables<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let named = |name: &str| {
-            let known = VARIABLES.iter().map(|variable| variable.name);
-            known.chain(UNKNOWN).find(|known| *known == name)
+            let mut known = VARIABLES.iter().map(|variable| variable.name);
+            known.find(|known| *known == name)
         };
         Self(
             variables
@@ -153,9 +155,6 @@ impl clap::FromArgMatches for Settings {
                 None => environment(variable.name)?,
             };
             texts.extend(text.map(|text| (variable.name, text)));
-        }
-        for name in UNKNOWN {
-            texts.extend(environment(name)?.map(|text| (name, text)));
         }
         Ok(Self(texts))
     }

@@ -49,7 +49,7 @@ fn the_defaults_that_the_help_states_are_those_in_force() {
     let stated = VARIABLES
         .iter()
         .filter(|variable| !variable.default.is_empty() && !in_words.contains(&variable.name));
-    assert_eq!(stated.clone().count(), 17);
+    assert_eq!(stated.clone().count(), 22);
     for variable in stated {
         assert_eq!(
             format!("{:?}", config(&[(variable.name, variable.default)])),
@@ -89,6 +89,12 @@ fn every_mistake_is_reported_in_one_go_in_the_order_of_the_documentation() {
         ("ALLOW_SIGNUP", "y"),
         ("PRODUCTS", "none"),
         ("METRICS_ADDR", "9464"),
+        ("TRUSTED_PROXIES", "proxy.example.com"),
+        ("RATE_LIMITS", "few"),
+        ("LIMIT_TRIES_PER_ACCOUNT", "10"),
+        ("LIMIT_TRIES_PER_NETWORK", "0/1m"),
+        ("LIMIT_MAILS_PER_ADDRESS", "5/1y"),
+        ("LIMIT_MAILS_PER_NETWORK", "many"),
         ("LOG_FORMAT", "xml"),
     ];
     assert_eq!(mistakes(&variables), variables.map(|(name, _)| name));
@@ -143,12 +149,7 @@ fn what_is_set_to_no_effect_is_warned_of() {
     assert!(config(&public).warnings.is_empty());
     let signed = [("ALGORITHM", "HS256"), ("SECRET_KEY", STRONG)];
     assert!(config(&signed).warnings.is_empty());
-    for (name, value) in [
-        ("HOST", "0.0.0.0"),
-        ("SECRET_KEY", STRONG),
-        ("TRUSTED_PROXIES", "10.0.0.0/8"),
-        ("RATE_LIMITS", "on"),
-    ] {
+    for (name, value) in [("HOST", "0.0.0.0"), ("SECRET_KEY", STRONG)] {
         let warnings = config(&[(name, value)]).warnings;
         assert_eq!(warnings.len(), 1, "{name}");
         assert!(warnings[0].starts_with(name), "{warnings:?}");
@@ -396,6 +397,16 @@ fn argon2_costs_at_least_what_owasp_asks_for() {
     assert_eq!(mistakes(&[("ARGON2_PASSES", "1")]), ["ARGON2_PASSES"]);
     let above_the_cap = [("ARGON2_MEMORY_KIB", "131072"), ("ARGON2_PASSES", "9")];
     assert_eq!(mistakes(&above_the_cap), ["ARGON2_PASSES"]);
+}
+
+#[test]
+fn limits_are_on_unless_they_are_turned_off() {
+    let quotas = config(&[]).limits.unwrap();
+    assert_eq!(quotas.tries_per_account, Quota::new(10, MINUTE * 10));
+    let few = [("RATE_LIMITS", "yes"), ("LIMIT_MAILS_PER_ADDRESS", "1/1d")];
+    let quotas = config(&few).limits.unwrap();
+    assert_eq!(quotas.mails_per_address, Quota::new(1, DAY));
+    assert_eq!(config(&[("RATE_LIMITS", "off")]).limits, None);
 }
 
 #[test]

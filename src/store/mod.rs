@@ -21,6 +21,7 @@ mod connections;
 mod engine;
 mod error;
 mod keys;
+mod limits;
 mod links;
 mod open;
 mod outbox;
@@ -38,6 +39,7 @@ pub use self::{
     connections::ConnectionUse,
     error::{Error, InsertError, OpenError},
     keys::SigningKeyRow,
+    limits::LimitRow,
     links::LinkTokenRow,
     outbox::{MessageFilter, MessageRow, MessageState},
     products::{ProductFilter, ProductRow},

@@ -11,4 +11,4 @@ mod sealing;
 pub use access::{AccessClaims, AccessSettings, AccessTokens, Audience, IssuedAccess, Subject, TokenError};
 pub use keys::{Algorithm, GeneratedKey, Jwk, Jwks, KeyError, KeyMaterial, KeyRing, SigningKey};
 pub use opaque::{LinkToken, LinkTokenHash, RefreshToken, RefreshTokenHash};
-pub use sealing::{SealError, SealingKey, open_successor, seal_successor};
+pub use sealing::{PseudonymKey, SealError, SealingKey, open_successor, seal_successor};

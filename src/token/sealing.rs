@@ -9,6 +9,7 @@ use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, MAX_TAG_LEN, NONCE_LEN, Nonce, RandomizedNonceKey},
     error::Unspecified,
     hkdf::{HKDF_SHA256, Prk, Salt},
+    hmac::{self, HMAC_SHA256},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
@@ -18,6 +19,9 @@ use crate::id::SessionId;
 
 /// Names the format; authenticated as well, so that a later format cannot be passed off as this one.
 const VERSION: &str = "v1.";
+
+/// In the place of the version, in the contexts of keys that seal nothing.
+const PSEUDONYM: &[u8] = b"pseudonym ";
 
 const SECRET_SALT: &[u8] = b"vestibule sealing key";
 const SUCCESSOR_SALT: &[u8] = b"vestibule refresh token successor";
@@ -51,6 +55,41 @@ impl SealingKey {
     /// Opens what [`Self::seal`] made for the same `purpose`.
     pub fn open(&self, purpose: &str, sealed: &str) -> Result<Vec<u8>, SealError> {
         open(&self.0, purpose.as_bytes(), sealed).ok_or(SealError::NotOpened)
+    }
+
+    /// The key of the pseudonyms for one `purpose`.
+    #[must_use]
+    pub fn pseudonyms(&self, purpose: &str) -> PseudonymKey {
+        // No sealed value's: those keys are for another version's context.
+        let info = [PSEUDONYM, purpose.as_bytes()];
+        match self.0.expand(&info, HMAC_SHA256) {
+            Ok(derived) => PseudonymKey(derived.into()),
+            // RFC 5869 section 2.3 has one error, for a key of more than 255 hashes. This is of one.
+            Err(Unspecified) => unreachable!("HKDF derives a key of the length of its hash"),
+        }
+    }
+}
+
+/// Makes names for what is not to be stored itself: HMAC-SHA256 under a key of its own. Who reads the names and lacks the key
+/// can try out nothing on them.
+pub struct PseudonymKey(hmac::Key);
+
+impl PseudonymKey {
+    /// The name of `subject` among those of its `kind`, always the same.
+    #[must_use]
+    pub fn name(&self, kind: &str, subject: &str) -> String {
+        let mut context = hmac::Context::with_key(&self.0);
+        // No kind has a NUL in it, so that no two pairs run together.
+        for part in [kind, "\0", subject] {
+            context.update(part.as_bytes());
+        }
+        URL_SAFE_NO_PAD.encode(context.sign())
+    }
+}
+
+impl fmt::Debug for PseudonymKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PseudonymKey(..)")
     }
 }
 
@@ -235,8 +274,27 @@ mod tests {
     }
 
     #[test]
+    fn a_pseudonym_is_the_same_for_the_same_and_for_nothing_else() {
+        let names = |secret: &str, purpose: &str| SealingKey::from_secret(secret).pseudonyms(purpose);
+        let name = names(SECRET, "limits").name("log_in", "ann");
+        assert_eq!(name, names(SECRET, "limits").name("log_in", "ann"));
+        assert_eq!(name.len(), 43);
+        for other in [
+            names("another secret, and just as long as the first one", "limits").name("log_in", "ann"),
+            names(SECRET, "other").name("log_in", "ann"),
+            names(SECRET, "limits").name("log_out", "ann"),
+            names(SECRET, "limits").name("log_in", "anne"),
+            names(SECRET, "limits").name("log_i", "n\0ann"),
+        ] {
+            assert_ne!(name, other);
+        }
+    }
+
+    #[test]
     fn debug_does_not_show_the_key() {
-        assert_eq!(format!("{:?}", SealingKey::from_secret(SECRET)), "SealingKey(..)");
+        let key = SealingKey::from_secret(SECRET);
+        let shown = format!("{key:?} {:?}", key.pseudonyms("limits"));
+        assert_eq!(shown, "SealingKey(..) PseudonymKey(..)");
     }
 
     proptest! {

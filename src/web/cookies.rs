@@ -1,4 +1,4 @@
-//! The session's two cookies: their names, their attributes, and when they go.
+//! The session's two cookies and the device's: their names, their attributes, and when they go.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tower_cookies::{
 
 use super::{AppState, problem::Problem};
 use crate::{
-    auth::{self, Credential, RefreshLife, SignedIn},
+    auth::{self, Credential, DeviceProof, RefreshLife, SignedIn},
     config::Config,
     token::RefreshToken,
 };
@@ -38,6 +38,7 @@ pub(crate) fn is_over(error: &auth::Error) -> bool {
 pub(crate) struct CookiePolicy {
     access_name: String,
     refresh_name: String,
+    device_name: &'static str,
     secure: bool,
     domain: Option<String>,
 }
@@ -58,6 +59,8 @@ impl CookiePolicy {
         Self {
             access_name: format!("{prefix}access_token"),
             refresh_name: format!("{prefix}refresh_token"),
+            // Sibling hosts have no use for it: nobody signs in there.
+            device_name: if secure { "__Host-device" } else { "device" },
             secure,
             domain,
         }
@@ -68,16 +71,26 @@ impl CookiePolicy {
         &self.access_name
     }
 
+    /// The name of the cookie by which a device is known again.
+    pub(super) const fn device_name(&self) -> &'static str {
+        self.device_name
+    }
+
     fn cookie(&self, name: &str, value: String, life: Option<std::time::Duration>) -> Cookie<'static> {
+        let mut cookie = self.host_cookie(name, value, life);
+        if let Some(domain) = &self.domain {
+            cookie.set_domain(domain.clone());
+        }
+        cookie
+    }
+
+    fn host_cookie(&self, name: &str, value: String, life: Option<std::time::Duration>) -> Cookie<'static> {
         // Lax, since a link in a mail must find its reader signed in; the origin check guards what Lax lets through.
         let mut cookie = CookieBuilder::new(name.to_owned(), value)
             .http_only(true)
             .same_site(SameSite::Lax)
             .secure(self.secure)
             .path("/");
-        if let Some(domain) = &self.domain {
-            cookie = cookie.domain(domain.clone());
-        }
         if let Some(life) = life {
             cookie = cookie.max_age(CookieDuration::try_from(life).unwrap_or(CookieDuration::MAX));
         }
@@ -137,6 +150,17 @@ impl SessionCookies {
         };
         self.add(&self.policy.access_name, &signed_in.access.token, access_life);
         self.add(&self.policy.refresh_name, signed_in.refresh.expose(), refresh_life);
+        self.keep_device(signed_in.device.as_ref());
+    }
+
+    /// Hands the device what it is known by from now on, if there is anything. It outlives the session, also one that is not
+    /// to be remembered: it signs nobody in.
+    pub(crate) fn keep_device(&self, device: Option<&DeviceProof>) {
+        if let Some(device) = device {
+            let (name, value) = (self.policy.device_name, device.expose().to_owned());
+            self.jar
+                .add(self.policy.host_cookie(name, value, Some(DeviceProof::LIFE)));
+        }
     }
 
     fn add(&self, name: &str, value: &str, life: Option<std::time::Duration>) {
@@ -218,6 +242,16 @@ mod tests {
         let text = written(&CookiePolicy::with(true, Some("example.com".to_owned())), None);
         assert!(text.starts_with("__Secure-refresh_token="), "{text}");
         assert!(text.contains("Domain=example.com"), "{text}");
+    }
+
+    #[test]
+    fn the_devices_cookie_is_always_bound_to_the_host() {
+        let policy = CookiePolicy::with(true, Some("example.com".to_owned()));
+        let text = policy
+            .host_cookie(policy.device_name(), "value".to_owned(), None)
+            .to_string();
+        assert_eq!(text, "__Host-device=value; HttpOnly; SameSite=Lax; Secure; Path=/");
+        assert_eq!(CookiePolicy::with(false, None).device_name(), "device");
     }
 
     #[test]

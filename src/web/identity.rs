@@ -82,18 +82,18 @@ async fn identify(parts: &mut Parts, state: &AppState, renewal: Renewal) -> Resu
         },
     };
     let renewed = match renewal {
-        Renewal::OnTheWay => exchange(&cookies, parts, &state.auth).await,
+        Renewal::OnTheWay => exchange(&cookies, parts, state).await,
         Renewal::Never => peek(&cookies, &state.auth).await,
     };
     // The signed token knows more of why: that it expired, or that its account was disabled.
     renewed.map_err(|error| refused.filter(|_| is_over(&error)).unwrap_or(error))
 }
 
-async fn exchange(cookies: &SessionCookies, parts: &Parts, auth: &Auth) -> Result<Identity, auth::Error> {
-    let Caller(client) = Caller::of(parts);
+async fn exchange(cookies: &SessionCookies, parts: &Parts, state: &AppState) -> Result<Identity, auth::Error> {
+    let Caller(client) = Caller::of(parts, &state.site);
     let exchanged = match cookies.refresh() {
         None => Err(auth::Error::NotAuthenticated),
-        Some(refresh) => auth.refresh(&refresh, &client).await,
+        Some(refresh) => state.auth.refresh(&refresh, &client).await,
     };
     let signed_in = exchanged.inspect_err(|error| cookies.clear_if_over(error))?;
     cookies.set(&signed_in);

@@ -4,6 +4,7 @@ mod api;
 mod boundary;
 mod caller;
 mod cookies;
+mod forwarded;
 mod headers;
 mod identity;
 mod metrics;
@@ -37,7 +38,7 @@ use tower::Layer;
 use tower_cookies::CookieManagerLayer;
 use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
 
-use self::{boundary::Boundary, cookies::CookiePolicy, pages::Assets, problem::Problem};
+use self::{boundary::Boundary, caller::Proxies, cookies::CookiePolicy, pages::Assets, problem::Problem};
 pub use self::{metrics::metrics_service, pages::FlashPolicy};
 use crate::{
     auth::Auth,
@@ -103,6 +104,7 @@ pub struct Site {
     pub(crate) name: String,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) cookies: Arc<CookiePolicy>,
+    pub(crate) proxies: Arc<Proxies>,
     pub(crate) assets: Assets,
     pub(crate) products: bool,
     pub(crate) allow_signup: bool,
@@ -119,6 +121,7 @@ impl Site {
             name: config.site_name.clone(),
             allowed_origins: config.allowed_origins.clone(),
             cookies: Arc::new(CookiePolicy::new(config)),
+            proxies: Arc::new(Proxies::new(config.trusted_proxies.clone())),
             assets: Assets::new(config),
             products: config.products,
             allow_signup: config.allow_signup,

@@ -5,7 +5,11 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::{Site, boundary::REQUEST_ID, problem::Problem};
+use super::{
+    Site,
+    boundary::REQUEST_ID,
+    problem::{Problem, RATE_LIMIT, RATE_LIMIT_POLICY},
+};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const PREFLIGHT_LIFE: Duration = Duration::from_mins(10);
@@ -56,7 +60,14 @@ pub(super) fn cors(site: &Site) -> Option<CorsLayer> {
         .allow_credentials(true)
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
-        .expose_headers([REQUEST_ID, header::LINK, header::RETRY_AFTER, header::WWW_AUTHENTICATE])
+        .expose_headers([
+            REQUEST_ID,
+            header::LINK,
+            header::RETRY_AFTER,
+            RATE_LIMIT,
+            RATE_LIMIT_POLICY,
+            header::WWW_AUTHENTICATE,
+        ])
         .max_age(PREFLIGHT_LIFE);
     (!origins.is_empty()).then(|| layer.allow_origin(AllowOrigin::list(origins)))
 }

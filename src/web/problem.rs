@@ -8,16 +8,20 @@ use std::{borrow::Cow, error::Error as StdError, sync::Arc};
 use aide::OperationOutput;
 use axum::{
     Json,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::auth::{self, FieldError};
+use crate::auth::{self, Exceeded, FieldError};
 
 /// The media type of RFC 9457 section 3.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
+
+/// What is let through at most, and what is left of it (draft-ietf-httpapi-ratelimit-headers-10).
+pub(super) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+pub(super) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// How long a client that met a busy or unavailable server should wait: long enough for a queue of hashes to empty.
 const RETRY_AFTER_SECONDS: u32 = 2;
@@ -31,6 +35,7 @@ pub struct Problem {
     fields: Vec<FieldProblem>,
     challenge: Option<Challenge>,
     retry_after: Option<u32>,
+    exceeded: Option<Box<Exceeded>>,
     at_token_endpoint: bool,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -83,6 +88,7 @@ impl Problem {
             fields: Vec::new(),
             challenge: None,
             retry_after: None,
+            exceeded: None,
             at_token_endpoint: false,
             cause: None,
         }
@@ -232,6 +238,10 @@ impl Problem {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        // Only here: what is left of an account's budget would tell strangers that somebody is signing in to it.
+        for (name, text) in self.exceeded.iter().flat_map(|exceeded| rate_limit_fields(exceeded)) {
+            headers.extend(HeaderValue::try_from(text).ok().map(|value| (name, value)));
+        }
     }
 
     /// `detail` needs no escaping: only this server's own texts, which hold no quotes, come with a challenge.
@@ -248,7 +258,7 @@ impl Problem {
     /// The nearest of RFC 6749 section 5.2; what a client did not cause has names only in section 4.1.2.1.
     fn oauth_error(&self) -> &'static str {
         match (self.status, self.code) {
-            (StatusCode::SERVICE_UNAVAILABLE, _) => "temporarily_unavailable",
+            (StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS, _) => "temporarily_unavailable",
             (status, _) if status.is_server_error() => "server_error",
             (_, "unsupported_grant_type") => "unsupported_grant_type",
             (StatusCode::UNAUTHORIZED, _) | (_, "inactive_user" | "email_not_verified") => "invalid_grant",
@@ -274,6 +284,7 @@ impl From<auth::Error> for Problem {
             E::EmailNotVerified | E::SignUpClosed | E::Forbidden => (StatusCode::FORBIDDEN, None),
             E::NotFound => (StatusCode::NOT_FOUND, None),
             E::EmailTaken | E::UsernameTaken | E::LastAdmin => (StatusCode::CONFLICT, None),
+            E::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, None),
             E::Busy | E::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
             E::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
         };
@@ -287,6 +298,11 @@ impl From<auth::Error> for Problem {
                 fields: fields.into_iter().map(FieldProblem::from).collect(),
                 ..problem
             },
+            E::TooManyRequests(exceeded) => Self {
+                retry_after: Some(u32::try_from(exceeded.wait.as_secs()).unwrap_or(u32::MAX)),
+                exceeded: Some(Box::new(exceeded)),
+                ..problem
+            },
             E::Unavailable(_) | E::Internal(_) => Self {
                 cause: Some(Arc::new(error)),
                 ..problem
@@ -294,6 +310,16 @@ impl From<auth::Error> for Problem {
             _ => problem,
         }
     }
+}
+
+/// Items of a structured field (RFC 9651) that need no escaping: the policies are words of ours.
+fn rate_limit_fields(exceeded: &Exceeded) -> [(HeaderName, String); 2] {
+    let Exceeded { policy, quota, wait } = exceeded;
+    let (count, window) = (quota.count(), quota.window().as_secs());
+    [
+        (RATE_LIMIT_POLICY, format!("\"{policy}\";q={count};w={window}")),
+        (RATE_LIMIT, format!("\"{policy}\";r=0;t={}", wait.as_secs())),
+    ]
 }
 
 /// Carries the problem to the boundary, where it is written.
@@ -347,7 +373,10 @@ fn example() -> ProblemDocument {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::quota::Quota;
 
     fn render(problem: &Problem) -> Response {
         let mut response = Response::default();
@@ -400,6 +429,28 @@ mod tests {
         let response = render(&auth::Error::Busy.into());
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(response.headers().contains_key(header::RETRY_AFTER));
+    }
+
+    #[test]
+    fn who_tried_too_often_is_told_the_limit_and_when_to_come_back() {
+        let exceeded = Exceeded {
+            policy: "account",
+            quota: Quota::new(10, Duration::from_mins(10)),
+            wait: Duration::from_secs(17),
+        };
+        let problem = Problem::from(auth::Error::TooManyRequests(exceeded)).at_token_endpoint();
+        let response = render(&problem);
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        let headers = response.headers();
+        assert_eq!(headers[header::RETRY_AFTER], "17");
+        assert_eq!(headers[RATE_LIMIT_POLICY], "\"account\";q=10;w=600");
+        assert_eq!(headers[RATE_LIMIT], "\"account\";r=0;t=17");
+        let document = document(&problem);
+        assert_eq!(
+            document["detail"],
+            "This was tried too often. Wait 17 seconds, and try again."
+        );
+        assert_eq!(document["error"], "temporarily_unavailable");
     }
 
     #[test]

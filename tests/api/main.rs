@@ -59,9 +59,11 @@ mod connections;
 mod enumeration;
 mod exposure;
 mod headers;
+mod limits;
 mod openapi;
 mod origin;
 mod problems;
+mod trusted_proxies;
 mod rehash;
 mod stolen_database;
 

@@ -14,6 +14,7 @@ use crate::{
     id::{EventId, MessageId, ProductId, SessionId, UserId},
 };
 
+mod limits;
 mod lists;
 mod opening;
 mod outbox;

@@ -1,9 +1,9 @@
-use crate::store::{audit, links, outbox, products, sessions, users};
+use crate::store::{audit, limits, links, outbox, products, sessions, users};
 
 use super::*;
 
 /// What runs on each request, page or tick, with the types of its arguments.
-const HOT: [(&str, &str); 27] = [
+const HOT: [(&str, &str); 31] = [
     (users::FIND_BY_ID, "text"),
     (users::FIND_BY_EMAIL, "text"),
     (users::FIND_BY_USERNAME, "text"),
@@ -21,6 +21,10 @@ const HOT: [(&str, &str); 27] = [
     (links::LIST, "text"),
     (links::DELETE_EXPIRED, "bigint, bigint"),
     (links::DELETE_ALL, "text, text"),
+    (limits::FIND, "text"),
+    (limits::NOTE, "text, bigint"),
+    (limits::GIVE_BACK, "text, bigint"),
+    (limits::DELETE_WHOLE, "bigint, bigint"),
     (outbox::LIST, "text, bigint"),
     (outbox::LIST_BY_STATE, "text, bigint, text"),
     (outbox::LIST_BY_USER, "text, bigint"),

@@ -5,7 +5,7 @@ use axum::{Json, extract::State, middleware::map_response};
 
 use super::{
     at_token_endpoint,
-    openapi::{SESSIONS, answers, for_anyone, named, refuses},
+    openapi::{SESSIONS, answers, for_anyone, limited, named, refuses},
     wire::{LoginRequest, TokenResponse},
 };
 use crate::{
@@ -17,8 +17,9 @@ use crate::{
 pub(super) fn route() -> ApiMethodRouter<AppState> {
     let route = post_with(log_in, |docs| {
         docs.with(named("login", SESSIONS, "Sign in"))
-            .description("Takes JSON or a form, as OAuth2's password flow sends it. The answer also sets both cookies.")
+            .description("Takes JSON or a form, as OAuth2's password flow sends it. The answer also sets the cookies: both tokens', and one by which the device is known when it signs in again.")
             .with(for_anyone)
+            .with(limited)
             .with(answers::<200, Json<TokenResponse>>("Signed in."))
             .with(refuses(refusals()))
     });

@@ -4,7 +4,7 @@ use aide::axum::routing::{ApiMethodRouter, delete_with, get_with, patch_with, po
 use axum::{Json, extract::State, response::NoContent};
 
 use super::{
-    openapi::{ME, answers, for_users, named, refuses},
+    openapi::{ME, answers, for_users, limited, named, refuses},
     wire::{
         ChangeEmailRequest, ChangePasswordRequest, DeleteAccountRequest, DoneResponse, ExportResponse,
         UpdateProfileRequest, UserResponse, done,
@@ -53,6 +53,7 @@ pub(super) fn delete_route() -> ApiMethodRouter<AppState> {
         docs.with(named("deleteMe", ME, "Delete the account"))
             .description("Takes the password. Everything that is stored about the user goes, but for the audit log.")
             .with(for_users)
+            .with(limited)
             .with(answers::<204, NoContent>("The account is gone."))
             .with(refuses([auth::Error::LastAdmin]))
     })
@@ -92,6 +93,7 @@ pub(super) fn password_route() -> ApiMethodRouter<AppState> {
         docs.with(named("changePassword", ME, "Change the password"))
             .description("Ends every other session.")
             .with(for_users)
+            .with(limited)
             .with(answers::<200, Json<DoneResponse>>("The password is changed."))
     })
 }
@@ -100,9 +102,11 @@ async fn change_password(
     State(auth): State<Auth>,
     SignedInUser(identity): SignedInUser,
     Caller(client): Caller,
+    cookies: SessionCookies,
     Payload(request): Payload<ChangePasswordRequest>,
 ) -> Result<Json<DoneResponse>, Problem> {
-    auth.change_password(&identity, request.into(), &client).await?;
+    let device = auth.change_password(&identity, request.into(), &client).await?;
+    cookies.keep_device(device.as_ref());
     Ok(done("Password changed successfully"))
 }
 
@@ -111,6 +115,7 @@ pub(super) fn email_route() -> ApiMethodRouter<AppState> {
         docs.with(named("changeEmail", ME, "Change the email address"))
             .description("Mails a link to the new address; the old one holds until the link was confirmed.")
             .with(for_users)
+            .with(limited)
             .with(answers::<200, Json<DoneResponse>>("The link is on its way."))
             .with(refuses([auth::Error::EmailTaken]))
     })

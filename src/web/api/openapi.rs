@@ -1,11 +1,13 @@
 //! The OpenAPI document: what every operation has in common, said once.
 
+use std::{iter, time::Duration};
+
 use aide::{
     OperationOutput,
     generate::in_context,
     openapi::{
-        Example, Info, License, MediaType, OpenApi, Operation, Parameter, PathItem, ReferenceOr, Response,
-        SchemaObject, SecurityRequirement, StatusCode, Tag,
+        Example, Header, HeaderStyle, Info, License, MediaType, OpenApi, Operation, Parameter,
+        ParameterSchemaOrContent, PathItem, ReferenceOr, Response, SchemaObject, SecurityRequirement, StatusCode, Tag,
     },
     transform::TransformOperation,
 };
@@ -14,7 +16,8 @@ use serde_json::{Value, json};
 
 use super::{aliases::Alias, examples};
 use crate::{
-    auth,
+    auth::{self, Exceeded},
+    quota::Quota,
     web::{
         payload::{timed_out, too_large},
         problem::{self, Problem, ProblemDocument},
@@ -117,6 +120,52 @@ pub(super) fn for_users(docs: TransformOperation<'_>) -> TransformOperation<'_> 
 /// A signed-in admin may call it.
 pub(super) fn for_admins(docs: TransformOperation<'_>) -> TransformOperation<'_> {
     docs.with(for_users).with(refuses([auth::Error::Forbidden]))
+}
+
+/// It can be tried only so often, by network and by what it is about.
+pub(super) fn limited(docs: TransformOperation<'_>) -> TransformOperation<'_> {
+    const HEADERS: [(&str, &str, &str); 3] = [
+        ("Retry-After", "integer", "In how many seconds to try again."),
+        (
+            "RateLimit-Policy",
+            "string",
+            "The limit that is used up: so many (`q`) in so many seconds (`w`).",
+        ),
+        (
+            "RateLimit",
+            "string",
+            "What is left of it (`r`), and in how many seconds there is more (`t`).",
+        ),
+    ];
+    let exceeded = Exceeded {
+        policy: "network",
+        quota: Quota::new(60, Duration::from_mins(1)),
+        wait: Duration::from_secs(1),
+    };
+    let mut docs = docs.with(refuses([auth::Error::TooManyRequests(exceeded)]));
+    let responses = &mut docs.inner_mut().responses.get_or_insert_default().responses;
+    if let Some(ReferenceOr::Item(response)) = responses.get_mut(&StatusCode::Code(429)) {
+        let headers = HEADERS.map(|(name, kind, description)| (name.to_owned(), header(kind, description)));
+        response.headers.extend(headers);
+    }
+    docs
+}
+
+fn header(kind: &str, description: &str) -> ReferenceOr<Header> {
+    ReferenceOr::Item(Header {
+        description: Some(description.to_owned()),
+        style: HeaderStyle::Simple,
+        required: true,
+        deprecated: None,
+        format: ParameterSchemaOrContent::Schema(SchemaObject {
+            json_schema: json_schema!({"type": kind}),
+            example: None,
+            external_docs: None,
+        }),
+        example: None,
+        examples: iter::empty().collect(),
+        extensions: iter::empty().collect(),
+    })
 }
 
 /// Describes refusals by what they really answer.

@@ -4,7 +4,7 @@ use aide::axum::routing::{ApiMethodRouter, post_with};
 use axum::{Json, extract::State};
 
 use super::{
-    openapi::{ACCOUNTS, answers, for_anyone, named},
+    openapi::{ACCOUNTS, answers, for_anyone, limited, named},
     wire::{DoneResponse, EmailRequest, done},
 };
 use crate::{
@@ -17,6 +17,7 @@ pub(super) fn route() -> ApiMethodRouter<AppState> {
         docs.with(named("forgotPassword", ACCOUNTS, "Ask for a reset link"))
             .description("The link is mailed, never returned, and the answer is the same whether or not there is such an account.")
             .with(for_anyone)
+            .with(limited)
             .with(answers::<200, Json<DoneResponse>>("If there is an account, a link is on its way."))
     })
 }

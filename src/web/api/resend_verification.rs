@@ -4,7 +4,7 @@ use aide::axum::routing::{ApiMethodRouter, post_with};
 use axum::{Json, extract::State};
 
 use super::{
-    openapi::{ACCOUNTS, answers, for_anyone, named},
+    openapi::{ACCOUNTS, answers, for_anyone, limited, named},
     wire::{DoneResponse, EmailRequest, done},
 };
 use crate::{
@@ -21,6 +21,7 @@ pub(super) fn route() -> ApiMethodRouter<AppState> {
         ))
         .description("The answer is the same whether or not there is such an account.")
         .with(for_anyone)
+        .with(limited)
         .with(answers::<200, Json<DoneResponse>>(
             "If it is wanted, a link is on its way.",
         ))

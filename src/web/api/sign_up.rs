@@ -5,7 +5,7 @@ use axum::extract::State;
 
 use super::{
     listing::Created,
-    openapi::{ACCOUNTS, answers, for_anyone, named, refuses},
+    openapi::{ACCOUNTS, answers, for_anyone, limited, named, refuses},
     wire::{RegisterRequest, RegisterResponse},
 };
 use crate::{
@@ -18,6 +18,7 @@ pub(super) fn route() -> ApiMethodRouter<AppState> {
         docs.with(named("register", ACCOUNTS, "Make an account"))
             .description("Mails a link that verifies the address. The new account can sign in at once, unless the server wants a verified address first.")
             .with(for_anyone)
+            .with(limited)
             .with(answers::<201, Created<RegisterResponse>>("The account is made."))
             .with(refuses([auth::Error::EmailTaken, auth::Error::UsernameTaken, auth::Error::SignUpClosed]))
             .with(refuses([auth::Error::InvalidFields(vec![FieldError::new(

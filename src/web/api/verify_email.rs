@@ -4,7 +4,7 @@ use aide::axum::routing::{ApiMethodRouter, post_with};
 use axum::{Json, extract::State};
 
 use super::{
-    openapi::{ACCOUNTS, answers, for_anyone, named, refuses},
+    openapi::{ACCOUNTS, answers, for_anyone, limited, named, refuses},
     wire::{DoneResponse, VerifyEmailRequest, done},
 };
 use crate::{
@@ -17,6 +17,7 @@ pub(super) fn route() -> ApiMethodRouter<AppState> {
         docs.with(named("verifyEmail", ACCOUNTS, "Verify an address by a mailed link"))
             .description("Also makes a changed address the account's own.")
             .with(for_anyone)
+            .with(limited)
             .with(answers::<200, Json<DoneResponse>>("The address is verified."))
             .with(refuses([auth::Error::LinkInvalid, auth::Error::EmailTaken]))
     })

@@ -45,10 +45,8 @@ impl Words {
                 "Page not found",
                 "There is nothing at this address, or nothing any more. Look for a mistake in it, or go to the start page.",
             ),
-            (StatusCode::TOO_MANY_REQUESTS, _) => (
-                "Too many tries",
-                "Somebody tried this too often from where you are. Wait a little, and try again.",
-            ),
+            // The detail says for how long to wait.
+            (StatusCode::TOO_MANY_REQUESTS, _) => ("Too many tries", ""),
             (StatusCode::SERVICE_UNAVAILABLE, _) => (
                 "Not available for a moment",
                 "The server is busy, or its database is away. Nothing of what you did is lost but the last step: wait a \
@@ -82,5 +80,45 @@ fn ErrorPage(words: Words, request_id: Option<String>) -> impl IntoView {
             {request_id}
             <p><a class="button primary" href="/">"Go to the start page"</a></p>
         </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::to_bytes;
+
+    use super::*;
+    use crate::{
+        auth::{self, Exceeded},
+        quota::Quota,
+    };
+
+    #[tokio::test]
+    async fn who_tried_too_often_is_told_for_how_long_to_wait() {
+        let exceeded = Exceeded {
+            policy: "address",
+            quota: Quota::new(5, Duration::from_hours(1)),
+            wait: Duration::from_mins(12),
+        };
+        let problem = auth::Error::TooManyRequests(exceeded).into();
+        let mut response = Response::default();
+        render(&Site::for_tests(&[]), &problem, &mut response, "request-1");
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        for (name, value) in [
+            ("content-type", "text/html; charset=utf-8"),
+            ("retry-after", "720"),
+            ("ratelimit", "\"address\";r=0;t=720"),
+            ("ratelimit-policy", "\"address\";q=5;w=3600"),
+        ] {
+            assert_eq!(response.headers()[name], value, "{name}");
+        }
+        let html = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let html = String::from_utf8(html.to_vec()).unwrap();
+        assert!(html.contains("<title>Too many tries · Vestibule</title>"), "{html}");
+        let words = "<h1>Too many tries</h1><p>This was tried too often. Wait 12 minutes, and try again.</p>";
+        assert!(html.contains(words), "{html}");
+        assert!(!html.contains("request-1"), "{html}");
     }
 }

@@ -50,7 +50,8 @@ async fn page(visit: Visit, State(state): State<AppState>, Query(query): Query<T
 #[server(prefix = "/form", endpoint = "finish_reset", protocol = Form, input_derive = (Deserialize,))]
 pub(super) async fn finish_reset(token: String, new_password: Secret) -> Result<Done, Problem> {
     let desk = Desk::open()?;
-    desk.auth().finish_reset(&token, new_password.0, &desk.client()).await?;
+    let device = desk.auth().finish_reset(&token, new_password.0, &desk.client()).await?;
+    desk.cookies()?.keep_device(device.as_ref());
     Ok(Done::to(login_path(None)).saying(Notice::PasswordReset))
 }
 

@@ -132,7 +132,7 @@ impl Desk {
 
     /// Who sent the form.
     pub(super) fn client(&self) -> auth::Client {
-        caller::Caller::of(&self.parts).0
+        caller::Caller::of(&self.parts, &self.state.site).0
     }
 
     /// The session's cookies, as they came and as they go.

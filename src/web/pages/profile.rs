@@ -105,7 +105,8 @@ pub(super) async fn change_password(current_password: Secret, new_password: Secr
         current: current_password.0,
         new: new_password.0,
     };
-    desk.auth().change_password(&identity, change, &desk.client()).await?;
+    let device = desk.auth().change_password(&identity, change, &desk.client()).await?;
+    desk.cookies()?.keep_device(device.as_ref());
     Ok(Done::to(PAGE).saying(Notice::PasswordChanged))
 }
 

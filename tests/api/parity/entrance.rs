@@ -153,6 +153,13 @@ fn log_in() -> Operation {
         .with(VERIFIED)
         .case("verified", Who::Nobody, &of("bob", PASSWORD), Done(""))
         .with(VERIFIED)
+        .case(
+            "too often",
+            Who::Nobody,
+            &of("tried@example.com", PASSWORD),
+            Refused(429, "too_many_requests"),
+        )
+        .with(&[("RATE_LIMITS", "on")])
         .case("unverified, in private", Who::Nobody, &of("ann", PASSWORD), wrong)
         .with(&[("REQUIRE_VERIFIED_EMAIL", "true"), ("PRIVATE_SIGNUP", "true")])
 }

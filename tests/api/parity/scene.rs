@@ -9,7 +9,8 @@ use crate::support::{Actor, ApiClient, Browser, PASSWORD, Place, Server};
 
 /// A prepared database, and what a test needs to know of it. Its people have all that an operation can be about: Ann has
 /// not verified her address, is signed in on two devices, has open links of each kind, and a product; Bob has verified
-/// his, and is an editor; Dan is disabled; Eve has the address that Bob asked for; the admin is the only one.
+/// his, and is an editor; Dan is disabled; Eve has the address that Bob asked for; the admin is the only one. The
+/// tries at one more are used up.
 pub(super) struct Scene {
     pub(super) place: Place,
     pub(super) before: Arc<State>,
@@ -71,6 +72,7 @@ impl Scene {
         let ended = signed_in(&server, "ann", "Ended").await;
         let elsewhere = ended.moved_to(server.anonymous());
         elsewhere.post("/api/auth/logout").await.expect(200);
+        use_up_tries(&place).await;
         let mut scene = Self {
             nobody: server.browser(),
             ended,
@@ -122,6 +124,15 @@ async fn sign_up(server: &Server, username: &str, name: &str) -> ApiClient {
 
 async fn post(server: &Server, path: &str, body: &serde_json::Value) {
     server.anonymous().post(path).json(body).await.expect_success();
+}
+
+/// Of an account that there is not, as by any other: until a server that minds is asked, that is no matter.
+async fn use_up_tries(place: &Place) {
+    let server = place.start_with(&[("RATE_LIMITS", "on")]).await;
+    let log_in = json!({"username": "tried@example.com", "password": PASSWORD});
+    while server.anonymous().post("/api/auth/login").json(&log_in).await.status != 429 {}
+    server.database().close().await;
+    server.stop().await;
 }
 
 async fn signed_in(server: &Server, username: &str, device: &str) -> Browser {

@@ -281,6 +281,7 @@ fn words_of(code: &str) -> &'static str {
         "sign_up_closed" => "Nobody can make an account here at the moment.",
         "last_admin" => "This is the last active admin: somebody has to administer the site.",
         "forbidden" => "Your account does not have the role that this takes, or it belongs to somebody else.",
+        "too_many_requests" => "This was tried too often. Wait 60 seconds, and try again.",
         "not_found" => "There is nothing at this address, or nothing any more.",
         _ => panic!("no page has words for {code}"),
     }

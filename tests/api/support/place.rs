@@ -15,7 +15,7 @@ const START: i64 = 1_772_366_400;
 const FILE: &str = "vestibule.db";
 
 /// Every table whose rows a test can change, those that others refer to first.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "users",
     "user_roles",
     "sessions",
@@ -26,6 +26,7 @@ const TABLES: [&str; 10] = [
     "audit_events",
     "products",
     "locks",
+    "limits",
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,277 @@
+//! Limits: how often something may be tried, by client network and by what the try is about.
+//!
+//! A limited operation asks here first, before it looks anything up or hashes anything: a refusal costs next to nothing,
+//! and is the same whether or not there is such an account. What is typed as an identifier or an address counts in its
+//! normalised form, known or not.
+//!
+//! - By network, in memory, as each process has its own connections to defend.
+//! - By what the try is about, in the database: a guesser gains nothing by asking another process, nor by waiting for a
+//!   restart. There it stands under a pseudonym, so that a stolen copy does not tell who was tried.
+//!
+//! An account is slowed, and never locked: a [device](self::device) that signed in to it before has a budget of its own, and
+//! what comes of a mailed link none that strangers could use up. A log-in that succeeds gives back what it used, and no more:
+//! a budget made whole again would give a guesser ten more tries each time that the owner signs in.
+
+mod device;
+mod networks;
+
+use std::{borrow::Cow, time::Duration};
+
+pub use self::device::DeviceProof;
+pub(super) use self::device::Pass;
+use self::networks::Networks;
+use super::{
+    Auth, Client, EmailAddress, Error, Exceeded, Identity,
+    audit::{EventKind, Record},
+    fields::Identifier,
+};
+use crate::{
+    clock::Timestamp,
+    quota::{Quota, Quotas, in_milliseconds},
+    store::{Tx, UserRow},
+    token::{LinkToken, PseudonymKey, SealingKey},
+};
+
+/// What limits know.
+#[derive(Debug)]
+pub struct Limits {
+    quotas: Quotas,
+    names: PseudonymKey,
+    networks: Networks,
+}
+
+impl Limits {
+    /// Limits of these quotas. Processes with the same key share those that are in the database.
+    #[must_use]
+    pub fn new(quotas: Quotas, key: &SealingKey) -> Self {
+        Self {
+            quotas,
+            names: key.pseudonyms("limits"),
+            networks: Networks::default(),
+        }
+    }
+
+    fn budget(&self, policy: &'static str, kind: &str, subject: &str, quota: Quota) -> Budget {
+        Budget {
+            policy,
+            name: self.names.name(kind, subject),
+            quota,
+        }
+    }
+
+    /// The budget of all who try the same.
+    fn budget_of(&self, limited: Limited<'_>) -> Budget {
+        let (tries, mails) = (self.quotas.tries_per_account, self.quotas.mails_per_address);
+        let (policy, quota) = match limited {
+            Limited::LogIn(_) | Limited::Password(..) => ("account", tries),
+            // What was only tried: letters to somebody who is there already are counted when they are written.
+            Limited::SignUp(_) => ("address", tries),
+            Limited::RequestReset(_) | Limited::ResendVerification(_) | Limited::ChangeEmail(..) => ("address", mails),
+            Limited::VerifyEmail(_) | Limited::FinishReset(_) => ("link", tries),
+        };
+        self.budget(policy, limited.kind(), &limited.subject(), quota)
+    }
+
+    fn quota_of_network(&self, limited: Limited<'_>) -> Quota {
+        match limited {
+            Limited::LogIn(_) | Limited::Password(..) | Limited::VerifyEmail(_) | Limited::FinishReset(_) => {
+                self.quotas.tries_per_network
+            }
+            Limited::SignUp(_)
+            | Limited::RequestReset(_)
+            | Limited::ResendVerification(_)
+            | Limited::ChangeEmail(..) => self.quotas.mails_per_network,
+        }
+    }
+}
+
+/// What is limited, and what it is about. Each kind has budgets of its own: who uses up one, as anybody can use up those for
+/// somebody else's address, is in nobody's way to another.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limited<'a> {
+    /// With what was typed as the address.
+    SignUp(&'a str),
+    /// With what was typed as the identifier.
+    LogIn(&'a str),
+    RequestReset(&'a EmailAddress),
+    ResendVerification(&'a EmailAddress),
+    VerifyEmail(&'a LinkToken),
+    FinishReset(&'a LinkToken),
+    /// To this address.
+    ChangeEmail(&'a EmailAddress, &'a Identity),
+    /// Somebody who is signed in says their password again, to do this.
+    Password(EventKind, &'a Identity),
+}
+
+impl<'a> Limited<'a> {
+    const fn kind(self) -> &'static str {
+        match self {
+            // Which of the operations it is for is no matter to who guesses.
+            Self::Password(..) => "password",
+            _ => self.event().as_str(),
+        }
+    }
+
+    const fn event(self) -> EventKind {
+        match self {
+            Self::SignUp(_) => EventKind::SignUp,
+            Self::LogIn(_) => EventKind::LogIn,
+            Self::RequestReset(_) => EventKind::RequestReset,
+            Self::ResendVerification(_) => EventKind::ResendVerification,
+            Self::VerifyEmail(_) => EventKind::VerifyEmail,
+            Self::FinishReset(_) => EventKind::FinishReset,
+            Self::ChangeEmail(..) => EventKind::ChangeEmail,
+            Self::Password(event, _) => event,
+        }
+    }
+
+    fn subject(self) -> Cow<'a, str> {
+        match self {
+            Self::SignUp(typed) | Self::LogIn(typed) => normalised(typed).into(),
+            Self::RequestReset(email) | Self::ResendVerification(email) | Self::ChangeEmail(email, _) => {
+                email.key().into()
+            }
+            Self::VerifyEmail(token) | Self::FinishReset(token) => token.hash().as_str().to_owned().into(),
+            Self::Password(_, identity) => identity.user.id.to_string().into(),
+        }
+    }
+
+    fn record<'c>(self, client: &'c Client, error: &Error) -> Record<'c> {
+        let record = Record::failure(self.event(), client, error);
+        match self {
+            Self::ChangeEmail(_, identity) | Self::Password(_, identity) => record.by_owner(identity),
+            _ => record,
+        }
+    }
+}
+
+/// What can name nobody is one thing too, however it is spelt.
+fn normalised(typed: &str) -> String {
+    match Identifier::parse(typed) {
+        Identifier::Email(key) | Identifier::Username(key) => key,
+        Identifier::Nobody => typed.trim().to_lowercase(),
+    }
+}
+
+/// A budget in the database.
+#[derive(Debug)]
+struct Budget {
+    policy: &'static str,
+    name: String,
+    quota: Quota,
+}
+
+impl Budget {
+    fn exceeded(&self, wait: Duration) -> Error {
+        Error::TooManyRequests(Exceeded {
+            policy: self.policy,
+            quota: self.quota,
+            wait,
+        })
+    }
+}
+
+/// One use of a budget; of none where there are no limits.
+#[derive(Debug, Default)]
+pub(super) struct Spent(Option<Budget>);
+
+impl Spent {
+    /// Gives it back with what it led to: it was no guess.
+    pub(super) async fn give_back(self, tx: &mut Tx) -> Result<(), Error> {
+        match self.0 {
+            Some(budget) => Ok(tx.give_back_limit(&budget.name, budget.quota).await?),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Auth {
+    /// Takes what `limited` costs from the budget of the client's network and from that of what it is about; refuses where
+    /// one of them is used up.
+    pub(super) async fn limit(&self, limited: Limited<'_>, client: &Client) -> Result<Spent, Error> {
+        let Some(limits) = &self.parts.limits else {
+            return Ok(Spent::default());
+        };
+        self.limit_network(limits, limited, client).await?;
+        self.spend(limits.budget_of(limited), limited, client).await
+    }
+
+    /// Gives back what proved to be no guess.
+    pub(super) async fn give_back(&self, spent: Spent) -> Result<(), Error> {
+        if spent.0.is_none() {
+            return Ok(());
+        }
+        let mut tx = self.store().begin().await?;
+        spent.give_back(&mut tx).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Whether one more letter may go to `owner` for something that strangers can do as often as they like. Beyond it nothing
+    /// is said, neither to the owner, who has a few of the same by now, nor to the stranger, who would learn of the account.
+    pub(super) async fn may_write_to(&self, tx: &mut Tx, owner: &UserRow, now: Timestamp) -> Result<bool, Error> {
+        let Some(limits) = &self.parts.limits else {
+            return Ok(true);
+        };
+        let quota = limits.quotas.mails_per_address;
+        let budget = limits.budget("address", "account_exists", &owner.email_key, quota);
+        Ok(tx.spend_limit(&budget.name, budget.quota, now).await?)
+    }
+
+    async fn limit_network(&self, limits: &Limits, limited: Limited<'_>, client: &Client) -> Result<(), Error> {
+        // Whoever runs commands on the machine comes from no network.
+        let Some(address) = client.address else {
+            return Ok(());
+        };
+        let quota = limits.quota_of_network(limited);
+        let now = in_milliseconds(self.now());
+        let Err(refused) = limits.networks.spend(limited.kind(), address, quota, now) else {
+            return Ok(());
+        };
+        let policy = "network";
+        let wait = refused.wait;
+        let error = Error::TooManyRequests(Exceeded { policy, quota, wait });
+        if refused.is_first {
+            warn(limited, policy);
+            self.record(limited.record(client, &error)).await?;
+        }
+        Err(error)
+    }
+
+    /// The statement that decides would do alone. It is asked only when a read says that there is something left: a flood of
+    /// refusals would else stand in line for SQLite's one writer, and be in everybody's way.
+    async fn spend(&self, budget: Budget, limited: Limited<'_>, client: &Client) -> Result<Spent, Error> {
+        let now = self.now();
+        let found = self.store().find_limit(&budget.name).await?;
+        let whole_at = found.map(|limit| limit.whole_at_ms);
+        if let Err(wait) = budget.quota.spend(whole_at, in_milliseconds(now)) {
+            let error = budget.exceeded(wait);
+            if found.is_some_and(|limit| limit.noted_at.is_none()) {
+                self.note(&budget, limited, client, &error).await?;
+            }
+            return Err(error);
+        }
+        let mut tx = self.store().begin().await?;
+        if tx.spend_limit(&budget.name, budget.quota, now).await? {
+            tx.commit().await?;
+            return Ok(Spent(Some(budget)));
+        }
+        // Others have used the last one since the read, a moment ago.
+        Err(budget.exceeded(budget.quota.pause()))
+    }
+
+    /// Records that a budget is used up: once, and not for each refusal, or the log would be as easy to fill as before.
+    async fn note(&self, budget: &Budget, limited: Limited<'_>, client: &Client, error: &Error) -> Result<(), Error> {
+        let now = self.now();
+        let mut tx = self.store().begin().await?;
+        if tx.note_limit(&budget.name, now).await? {
+            warn(limited, budget.policy);
+            limited.record(client, error).write(&mut tx, now).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+}
+
+fn warn(limited: Limited<'_>, policy: &str) {
+    tracing::warn!(event = limited.event().as_str(), by = policy, "too many tries");
+}
