@@ -107,7 +107,11 @@ async fn a_message_ends_where_its_encoding_says_and_not_its_length(place: Place)
         let both = format!("{head}Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n");
         let message = format!("{both}{:x}\r\n{body}\r\n0\r\n\r\n{next}", body.len());
         let answer = send_bytes(server.address(), message.as_bytes()).await;
-        assert_eq!(answer.matches("HTTP/1.1 200 ").count(), 2, "{length}: {answer}");
+        // Whether the connection is kept after such a message or not (RFC 9112 section 6.3 has it closed): what is answered
+        // is what its encoding says, and a part of the body never.
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{length}: {answer}");
+        let answers = answer.matches("HTTP/1.1 ").count();
+        assert_eq!(answer.matches("HTTP/1.1 200 ").count(), answers, "{length}: {answer}");
     }
     for encoding in ["xchunked", "chunked, identity", "identity, gzip"] {
         let message = format!(

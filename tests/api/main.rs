@@ -63,9 +63,9 @@ mod limits;
 mod openapi;
 mod origin;
 mod problems;
-mod trusted_proxies;
 mod rehash;
 mod stolen_database;
+mod trusted_proxies;
 
 // What the documents say of it.
 mod asvs;
