@@ -356,6 +356,8 @@ fn start_worker(config: &Config, services: &Services, transport: Transport) -> W
         public_url: config.public_url.clone(),
         site_name: config.site_name.clone(),
         mail_from: config.mail_from.clone(),
+        accent: config.site_accent,
+        templates: config.mail_templates.clone(),
         reset_life: config.reset_life,
         verify_life: VERIFY_LIFE,
     };

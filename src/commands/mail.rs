@@ -1,11 +1,14 @@
-//! `vestibule mail`: the outbox, from the machine's own terminal.
+//! `vestibule mail`: the outbox, from the machine's own terminal, and the templates of what is sent from there.
 
-use anyhow::bail;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
 use clap::Subcommand;
 use vestibule::{
     auth::{Actor, Auth, Client, Error, Message, MessageQuery, MessageState},
     config::Config,
     id::MessageId,
+    mail::Templates,
 };
 
 /// The longest page there is.
@@ -30,26 +33,40 @@ pub(crate) enum Command {
         /// Its id, as `mail list` shows it
         id: MessageId,
     },
+    /// Write the built-in templates into a folder, to change them there; MAIL_TEMPLATES puts them in place
+    Templates {
+        /// The folder; it is made if it is not there
+        folder: PathBuf,
+    },
 }
 
 pub(crate) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
-    super::with_auth(config, async |auth| obey(command, auth).await).await
+    match command {
+        Command::List { state, limit, json } => {
+            super::with_auth(config, async |auth| list(auth, state, limit, json).await).await
+        }
+        Command::Resend { id } => super::with_auth(config, async |auth| resend(auth, id).await).await,
+        Command::Templates { folder } => write_templates(&folder),
+    }
 }
 
-async fn obey(command: Command, auth: &Auth) -> anyhow::Result<()> {
-    match command {
-        Command::List { state, limit, json } => list(auth, state, limit, json).await,
-        Command::Resend { id } => {
-            let sent = auth.resend_message(&Actor::Operator, id, &Client::default()).await;
-            match sent {
-                Err(Error::NotFound) => bail!("there is no message {id}, or it is being sent at this moment"),
-                sent => {
-                    let message = sent?;
-                    Ok(super::say(format_args!("{} waits to be sent", message.id))?)
-                }
-            }
+async fn resend(auth: &Auth, id: MessageId) -> anyhow::Result<()> {
+    let sent = auth.resend_message(&Actor::Operator, id, &Client::default()).await;
+    match sent {
+        Err(Error::NotFound) => bail!("there is no message {id}, or it is being sent at this moment"),
+        sent => {
+            let message = sent?;
+            Ok(super::say(format_args!("{} waits to be sent", message.id))?)
         }
     }
+}
+
+fn write_templates(folder: &Path) -> anyhow::Result<()> {
+    let written = Templates::write_built_in(folder);
+    for path in written.with_context(|| format!("cannot write the templates into {}", folder.display()))? {
+        super::say(path.display())?;
+    }
+    Ok(())
 }
 
 async fn list(auth: &Auth, state: Option<String>, limit: u32, json: bool) -> anyhow::Result<()> {

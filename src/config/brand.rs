@@ -105,6 +105,9 @@ impl fmt::Debug for Logo {
     }
 }
 
+/// WCAG 2.2, success criterion 1.4.3.
+const READABLE: f64 = 4.5;
+
 /// A colour in sRGB. Displays as `#rrggbb`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Colour {
@@ -117,6 +120,9 @@ pub struct Colour {
 }
 
 impl Colour {
+    const WHITE: Self = Self::new(0xff, 0xff, 0xff);
+    const BLACK: Self = Self::new(0, 0, 0);
+
     /// The colour of these parts.
     #[must_use]
     pub const fn new(red: u8, green: u8, blue: u8) -> Self {
@@ -137,6 +143,58 @@ impl Colour {
             _ => Err(refuse()),
         }
     }
+
+    /// This colour, or one as near to it as can be read on `ground`.
+    pub(crate) fn readable_on(self, ground: Self) -> Self {
+        let end = ground.ink();
+        let steps = (0..=20).map(|step| self.mix(end, f64::from(step) / 20.0));
+        steps
+            .into_iter()
+            .find(|it| it.contrast(ground) >= READABLE)
+            .unwrap_or(end)
+    }
+
+    /// Black or white, whichever is better to read on this colour.
+    pub(crate) fn ink(self) -> Self {
+        if self.contrast(Self::WHITE) >= self.contrast(Self::BLACK) {
+            Self::WHITE
+        } else {
+            Self::BLACK
+        }
+    }
+
+    /// From 1 to 21, as WCAG 2.2 defines it.
+    fn contrast(self, other: Self) -> f64 {
+        let (one, other) = (self.luminance(), other.luminance());
+        (one.max(other) + 0.05) / (one.min(other) + 0.05)
+    }
+
+    /// Relative luminance, as WCAG 2.2 defines it.
+    fn luminance(self) -> f64 {
+        let linear = |channel: u8| {
+            let share = f64::from(channel) / 255.0;
+            if share <= 0.040_45 {
+                share / 12.92
+            } else {
+                ((share + 0.055) / 1.055).powf(2.4)
+            }
+        };
+        0.2126 * linear(self.red) + 0.7152 * linear(self.green) + 0.0722 * linear(self.blue)
+    }
+
+    fn mix(self, end: Self, share: f64) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between two bytes lies a byte"
+        )]
+        let channel = |from: u8, to: u8| (f64::from(from) + (f64::from(to) - f64::from(from)) * share).round() as u8;
+        Self::new(
+            channel(self.red, end.red),
+            channel(self.green, end.green),
+            channel(self.blue, end.blue),
+        )
+    }
 }
 
 impl fmt::Display for Colour {
@@ -147,7 +205,25 @@ impl fmt::Display for Colour {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[test]
+    fn contrast_is_that_of_wcag() {
+        assert!((Colour::BLACK.contrast(Colour::WHITE) - 21.0).abs() < 0.01);
+        assert!((Colour::new(0x77, 0x77, 0x77).contrast(Colour::WHITE) - 4.48).abs() < 0.01);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_configured_can_be_read_on_anything_and_written_on(accent: [u8; 3], ground: [u8; 3]) {
+            let [accent, ground] = [accent, ground].map(|[red, green, blue]| Colour::new(red, green, blue));
+            let colour = accent.readable_on(ground);
+            prop_assert!(colour.contrast(ground) >= READABLE);
+            prop_assert!(colour.contrast(colour.ink()) >= READABLE);
+        }
+    }
 
     #[test]
     fn a_colour_is_written_in_three_or_six_digits() {

@@ -41,6 +41,7 @@ use self::{
     secret::HOW_TO_MAKE_ONE,
 };
 use crate::{
+    mail::Templates,
     password::{HashParameters, Policy},
     quota::{Quota, Quotas},
     tls::TlsFiles,
@@ -118,6 +119,8 @@ pub struct Config {
     pub smtp: Option<SmtpServer>,
     /// `MAIL_FROM`: the sender of mail; `SITE_NAME <no-reply@host of PUBLIC_URL>`.
     pub mail_from: String,
+    /// `MAIL_TEMPLATES`: what mail is worded and laid out by; built in.
+    pub mail_templates: Templates,
     /// `PASSWORD_MIN_LENGTH`: in characters; 8.
     pub password_min_length: usize,
     /// `PASSWORD_MIN_SCORE`: of zxcvbn, 0 to 4; 3.
@@ -201,6 +204,7 @@ impl Config {
         let jwt_audience = reader.optional("JWT_AUDIENCE", |text| Ok(text.to_owned()));
         let smtp = smtp::read(reader);
         let mail_from = mail_from(reader, &site_name, public_url.as_ref());
+        let mail_templates = mail_templates(reader);
         let (argon2_memory_kib, argon2_passes) = argon2(reader);
         let private_signup = reader.switch("PRIVATE_SIGNUP", false);
         // Without it a new account could log in at once, and trying to would tell what sign-up does not.
@@ -240,6 +244,7 @@ impl Config {
             cookie_domain: cookie_domain?,
             smtp: smtp?,
             mail_from: mail_from?,
+            mail_templates: mail_templates?,
             password_min_length,
             password_min_score,
             argon2_memory_kib,
@@ -437,6 +442,19 @@ fn mail_from(
             format!("{example}: the host of PUBLIC_URL cannot have one"),
         )),
     }
+}
+
+fn mail_templates(reader: &mut Reader) -> Result<Templates, Reported> {
+    let folder = reader.optional("MAIL_TEMPLATES", |text| Ok(PathBuf::from(text)))?;
+    let Some(folder) = folder else {
+        return Ok(Templates::built_in());
+    };
+    Templates::read(&folder).map_err(|mistakes| {
+        for mistake in mistakes {
+            reader.report("MAIL_TEMPLATES", format!("cannot be used: {mistake}"));
+        }
+        Reported
+    })
 }
 
 fn argon2(reader: &mut Reader) -> (u32, u32) {

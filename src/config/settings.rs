@@ -74,6 +74,7 @@ pub(super) const VARIABLES: &[Variable] = &[
     variable("SMTP_URL_FILE", "smtp-url-file", "PATH", "", "File that holds SMTP_URL, the server that sends mail: smtps://user:password@host:465 or smtp://user:password@host:587?tls=required (the URL itself is taken from the environment only)"),
     variable("SMTP_CA_FILE", "smtp-ca-file", "PATH", "", "PEM file with a certificate authority to trust for that server besides the public ones"),
     variable("MAIL_FROM", "mail-from", "ADDRESS", "SITE_NAME <no-reply@host of PUBLIC_URL>", "Sender of mail"),
+    variable("MAIL_TEMPLATES", "mail-templates", "PATH", "", "Folder with templates of mail that take the place of the built-in ones; `vestibule mail templates` writes those to start from"),
     variable("PASSWORD_MIN_LENGTH", "password-min-length", "CHARACTERS", "8", "Shortest password, 4 to 128"),
     variable("PASSWORD_MIN_SCORE", "password-min-score", "SCORE", "3", "Least zxcvbn score of a password, 0 to 4"),
     variable("ARGON2_MEMORY_KIB", "argon2-memory-kib", "KIB", "19456", "Memory of one password hash"),

@@ -80,6 +80,7 @@ fn every_mistake_is_reported_in_one_go_in_the_order_of_the_documentation() {
         ("SMTP_URL", "smtp://mail.example.com"),
         ("SMTP_CA_FILE", "/nowhere"),
         ("MAIL_FROM", "nobody"),
+        ("MAIL_TEMPLATES", "/nowhere"),
         ("PASSWORD_MIN_LENGTH", "3"),
         ("PASSWORD_MIN_SCORE", "5"),
         ("ARGON2_MEMORY_KIB", "1024"),

@@ -19,5 +19,6 @@ pub(crate) use device::device_in_words;
 pub use mailbox::{Delivered, Mailbox};
 pub use messages::{Circumstances, LinkKind, Message, message_row};
 pub use smtp::Smtp;
+pub use templates::Templates;
 pub use transport::Transport;
 pub use worker::{MailSettings, Waker, Worker};

@@ -35,6 +35,7 @@ async fn every_mistake_is_reported_at_once(place: Place) {
         ("SMTP_URL", "smtp://u:hunter2@mail.example.com"),
         ("SMTP_CA_FILE", "/nowhere"),
         ("SITE_LOGO", "page.png"),
+        ("MAIL_TEMPLATES", "/nowhere"),
     ];
     std::fs::write(place.directory().join("page.png"), "<html></html>").unwrap();
     let finished = place.vestibule_with(&[], &mistakes, "").await.expect_failure();
@@ -197,6 +198,7 @@ async fn help_names_every_variable(place: Place) {
         "TLS_CERT",
         "TLS_KEY",
         "METRICS_ADDR",
+        "MAIL_TEMPLATES",
         "LOG_FORMAT",
     ] {
         assert!(help.contains(variable), "no {variable} in {help}");

@@ -31,6 +31,7 @@ mod verify_email;
 mod mail_kill;
 mod mail_secrecy;
 mod mail_server;
+mod mail_templates;
 
 // Administration.
 mod audit;

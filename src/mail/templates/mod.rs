@@ -1,14 +1,98 @@
-//! The rendering of each message as text and HTML.
+//! The words of each message, and its rendering as text and HTML.
+//!
+//! A message has a file of words, in Jinja's language, that sets the parts which every message has: what happened, when
+//! and where, what can be done about it, and what if it was not the reader. Two layouts make text and HTML of the parts.
+//! The built-in files are part of the program; an operator's folder may replace each.
 
-mod wording;
+mod check;
+mod values;
 
-use std::{borrow::Cow, fmt::Write, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fmt, fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use time::OffsetDateTime;
+use minijinja::{
+    Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, context, syntax::SyntaxConfig,
+};
 
-use self::wording::{page, wording};
-use super::messages::{Circumstances, Message};
-use crate::{clock::Timestamp, config::PublicUrl};
+use self::values::Palette;
+use super::messages::Message;
+use crate::config::Colour;
+
+/// The files, as they are built in. Those of words are named after the message; the layouts are for all.
+const BUILT_IN: [(&str, &str); 10] = [
+    ("verify_email.jinja", include_str!("built_in/verify_email.jinja")),
+    (
+        "verify_new_email.jinja",
+        include_str!("built_in/verify_new_email.jinja"),
+    ),
+    ("reset_password.jinja", include_str!("built_in/reset_password.jinja")),
+    (
+        "reset_password_by_admin.jinja",
+        include_str!("built_in/reset_password_by_admin.jinja"),
+    ),
+    ("account_exists.jinja", include_str!("built_in/account_exists.jinja")),
+    (
+        "password_changed.jinja",
+        include_str!("built_in/password_changed.jinja"),
+    ),
+    ("email_changed.jinja", include_str!("built_in/email_changed.jinja")),
+    ("session_reused.jinja", include_str!("built_in/session_reused.jinja")),
+    (TEXT_LAYOUT, include_str!("built_in/layout.txt")),
+    (HTML_LAYOUT, include_str!("built_in/layout.html")),
+];
+
+const TEXT_LAYOUT: &str = "layout.txt";
+const HTML_LAYOUT: &str = "layout.html";
+
+/// The parts that a file of words sets.
+const PARTS: [&str; 6] = ["subject", "happened", "facts", "next", "button", "not_you"];
+
+/// How many steps a template may take; the built-in ones take some hundred. A loop without an end would hold up the outbox.
+const FUEL: u64 = 50_000;
+
+/// The templates of all messages. Clones share them.
+#[derive(Clone)]
+pub struct Templates(Arc<Inner>);
+
+struct Inner {
+    /// Where the operator's own files came from.
+    folder: PathBuf,
+    own: BTreeMap<&'static str, String>,
+    text: Environment<'static>,
+    html: Environment<'static>,
+}
+
+/// Without the texts.
+impl fmt::Debug for Templates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Templates").field(&self.0.own.keys()).finish()
+    }
+}
+
+/// A template cannot be rendered.
+#[derive(Debug, thiserror::Error)]
+pub(super) struct TemplateError {
+    file: String,
+    line: Option<usize>,
+    complaint: String,
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ", line {line}")?;
+        }
+        write!(f, ": {}", self.complaint)
+    }
+}
 
 /// A message in words. Holds the link, so it is neither stored nor logged, and has no `Debug`.
 pub(super) struct Rendered {
@@ -20,7 +104,8 @@ pub(super) struct Rendered {
 /// Who speaks.
 pub(super) struct Site<'a> {
     pub(super) name: &'a str,
-    pub(super) public_url: &'a PublicUrl,
+    pub(super) origin: &'a str,
+    pub(super) accent: Option<Colour>,
 }
 
 /// A link that is good once, for a while.
@@ -29,197 +114,237 @@ pub(super) struct Link {
     pub(super) life: Duration,
 }
 
-/// Puts `message` into words. `link` is the one that [`Message::link_kind`] asks for.
-pub(super) fn render(message: &Message, site: &Site<'_>, link: Option<&Link>) -> Rendered {
-    let words = wording(message);
-    let life = link.map(|link| in_words(link.life)).unwrap_or_default();
-    // The name comes last, so that a name with braces in it stays what it is.
-    let fill = |text: &str| one_line(&text.replace("{life}", &life).replace("{site}", site.name));
-    let sheet = Sheet {
-        subject: fill(words.subject),
-        happened: fill(words.happened),
-        facts: facts(message),
-        next: fill(words.next),
-        button: fill(words.button),
-        url: link.map_or_else(|| site.public_url.link(page(message)), |link| link.url.clone()),
-        not_you: fill(words.not_you),
-        site: one_line(site.name),
-        origin: site.public_url.origin().to_owned(),
-    };
-    Rendered {
-        text: sheet.text(),
-        html: sheet.html(),
-        subject: sheet.subject,
+/// What a file of words says. A part that an operator's file leaves out stays as it is built in.
+#[derive(Default)]
+struct Words(BTreeMap<&'static str, String>);
+
+impl Words {
+    /// The part as one paragraph: mail programs wrap it to the reader's window, and lines wrapped here would be wrapped a
+    /// second time on a phone. Only the white space of a file's lines goes; a no-break space is typography.
+    fn paragraph(&self, part: &str) -> String {
+        let text = self.0.get(part).map(String::as_str).unwrap_or_default();
+        let words: Vec<&str> = text.split_ascii_whitespace().collect();
+        one_line(&words.join(" "))
+    }
+
+    /// The lines of the part `facts`, each as a label and a value.
+    fn facts(&self) -> Result<Vec<(String, String)>, String> {
+        let text = self.0.get("facts").map(String::as_str).unwrap_or_default();
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        lines
+            .map(|line| match line.split_once(": ") {
+                Some((label, value)) => Ok((one_line(label), one_line(value.trim()))),
+                None => Err(format!("each line of `facts` must be `Label: value`, not {line:?}")),
+            })
+            .collect()
     }
 }
 
-/// The parts of a message, filled in, before they become text and HTML.
-struct Sheet {
-    subject: String,
-    happened: String,
-    facts: Vec<(&'static str, String)>,
-    next: String,
-    button: String,
-    url: String,
-    not_you: String,
-    site: String,
-    origin: String,
-}
-
-impl Sheet {
-    /// Paragraphs are one line each: mail programs wrap them to the reader's window, and lines wrapped here would be
-    /// wrapped a second time on a phone. The link has a line of its own, where no program mistakes its end.
-    fn text(&self) -> String {
-        let mut text = format!("{}\n\n", self.happened);
-        for (label, value) in &self.facts {
-            // Writing to a string does not fail.
-            let _ = writeln!(text, "  {label}: {value}");
-        }
-        let _ = write!(
-            text,
-            "\n{next}\n\n{button}:\n{url}\n\n{not_you}\n\n-- \n{site}\n{origin}\n",
-            next = self.next,
-            button = self.button,
-            url = self.url,
-            not_you = self.not_you,
-            site = self.site,
-            origin = self.origin,
-        );
-        text
+impl Templates {
+    /// The built-in ones.
+    #[must_use]
+    pub fn built_in() -> Self {
+        Self::with_own(PathBuf::new(), BTreeMap::new())
     }
 
-    /// Styles stand in the elements for the programs that drop a style sheet; the sheet adds the dark colours for
-    /// those that keep it. There is no image and nothing to load.
-    fn html(&self) -> String {
-        let mut facts = String::new();
-        for (label, value) in &self.facts {
-            let _ = write!(
-                facts,
-                "<tr><td class=\"dim\" style=\"padding:2px 16px 2px 0;color:#59636e;vertical-align:top\">{}</td>\
-                 <td style=\"padding:2px 0\">{}</td></tr>",
-                escape(label),
-                escape(value)
-            );
-        }
-        format!(
-            "<!doctype html>\n\
-             <html lang=\"en\">\n\
-             <head>\n\
-             <meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"color-scheme\" content=\"light dark\">\n\
-             <meta name=\"supported-color-schemes\" content=\"light dark\">\n\
-             <title>{subject}</title>\n\
-             <style>\n{STYLE}</style>\n\
-             </head>\n\
-             <body class=\"page\" style=\"margin:0;padding:24px 12px;background:#f4f5f7;color:#1f2328;\
-             font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif\">\n\
-             <div class=\"card\" style=\"max-width:560px;margin:0 auto;padding:24px;background:#ffffff;\
-             border-radius:8px\">\n\
-             <h1 style=\"margin:0 0 16px;font-size:20px;line-height:1.3\">{subject}</h1>\n\
-             <p>{happened}</p>\n\
-             <table role=\"presentation\" style=\"border-collapse:collapse;font-size:15px\">{facts}</table>\n\
-             <p>{next}</p>\n\
-             <table role=\"presentation\" style=\"border-collapse:collapse;margin:24px 0\"><tr>\
-             <td style=\"background:#1f4fd8;border-radius:6px\">\
-             <a href=\"{url}\" style=\"display:inline-block;padding:12px 20px;color:#ffffff;font-weight:600;\
-             text-decoration:none\">{button}</a></td></tr></table>\n\
-             <p class=\"dim\" style=\"font-size:14px;color:#59636e\">If the button does not work, open this address:\
-             <br><a class=\"link\" href=\"{url}\" style=\"color:#1f4fd8;word-break:break-all\">{url}</a></p>\n\
-             <p>{not_you}</p>\n\
-             <p class=\"dim\" style=\"margin:24px 0 0;font-size:14px;color:#59636e\">{site}<br>{origin}</p>\n\
-             </div>\n\
-             </body>\n\
-             </html>\n",
-            subject = escape(&self.subject),
-            happened = escape(&self.happened),
-            next = escape(&self.next),
-            url = escape(&self.url),
-            button = escape(&self.button),
-            not_you = escape(&self.not_you),
-            site = escape(&self.site),
-            origin = escape(&self.origin),
-        )
-    }
-}
-
-/// Colours for a dark screen. They must win over those in the elements.
-const STYLE: &str = "\
-:root { color-scheme: light dark; supported-color-schemes: light dark; }
-@media (prefers-color-scheme: dark) {
-  .page { background: #0d1117 !important; color: #e6edf3 !important; }
-  .card { background: #161b22 !important; }
-  .dim { color: #9198a1 !important; }
-  .link { color: #8ab0ff !important; }
-}
-";
-
-/// When and where, as the reader is told.
-fn facts(message: &Message) -> Vec<(&'static str, String)> {
-    match message {
-        Message::SessionReused { session, reuse } => {
-            let mut facts = vec![("Signed in", moment(session.at))];
-            facts.extend(place(session).map(|place| ("Signed in from", place)));
-            facts.push(("Key came back", moment(reuse.at)));
-            facts.extend(place(reuse).map(|place| ("Key came back from", place)));
-            facts
-        }
-        Message::VerifyEmail(told)
-        | Message::VerifyNewEmail { asked: told, .. }
-        | Message::ResetPassword(told)
-        | Message::ResetPasswordByAdmin(told)
-        | Message::AccountExists(told)
-        | Message::PasswordChanged(told)
-        | Message::EmailChanged(told) => {
-            let mut facts = vec![("When", moment(told.at))];
-            facts.extend(place(told).map(|place| ("From", place)));
-            facts
+    /// Those of `folder`, and the built-in ones for what it lacks; or everything that is wrong with it, in sentences that
+    /// begin with the file's name.
+    pub fn read(folder: &Path) -> Result<Self, Vec<String>> {
+        let templates = Self::with_own(folder.to_owned(), check::read_files(folder)?);
+        let mistakes = templates.mistakes();
+        if mistakes.is_empty() {
+            Ok(templates)
+        } else {
+            Err(mistakes)
         }
     }
-}
 
-/// "Firefox on Linux, 203.0.113.7": the device and the network it was in; `None` when neither is known.
-fn place(circumstances: &Circumstances) -> Option<String> {
-    let device = circumstances.device.as_deref();
-    let network = circumstances.network.map(|address| address.to_canonical());
-    match (device, network) {
-        (Some(device), Some(network)) => Some(format!("{device}, network address {network}")),
-        (Some(device), None) => Some(device.to_owned()),
-        (None, Some(network)) => Some(format!("an unknown device, network address {network}")),
-        (None, None) => None,
+    /// Writes the built-in ones into `folder`, for an operator to change; none that is there already is replaced.
+    pub fn write_built_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+        fs::create_dir_all(folder)?;
+        let paths: Vec<PathBuf> = BUILT_IN.iter().map(|(file, _)| folder.join(file)).collect();
+        if let Some(taken) = paths.iter().find(|path| path.exists()) {
+            let taken = format!("{} is there already", taken.display());
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, taken));
+        }
+        for (path, (_, source)) in paths.iter().zip(BUILT_IN) {
+            fs::File::create_new(path)?.write_all(source.as_bytes())?;
+        }
+        Ok(paths)
+    }
+
+    fn with_own(folder: PathBuf, own: BTreeMap<&'static str, String>) -> Self {
+        let environment = |formatter: Formatter| {
+            let own = own.clone();
+            let mut environment = Environment::new();
+            // Only delimiters can be wrong, and these are the usual ones.
+            let syntax = SyntaxConfig::builder()
+                .trim_blocks(true)
+                .lstrip_blocks(true)
+                .keep_trailing_newline(true)
+                .build();
+            environment.set_syntax(syntax.unwrap_or_default());
+            environment.set_undefined_behavior(UndefinedBehavior::Strict);
+            environment.set_fuel(Some(FUEL));
+            // What would print every variable, the link among them, and what would let HTML through.
+            environment.remove_global("debug");
+            environment.remove_filter("safe");
+            environment.set_formatter(formatter);
+            environment.set_loader(move |name| Ok(source(&own, name)));
+            environment
+        };
+        Self(Arc::new(Inner {
+            text: environment(write_text),
+            html: environment(write_html),
+            folder,
+            own,
+        }))
+    }
+
+    /// Puts `message` into words. `link` is the one that [`Message::link_kind`] asks for.
+    pub(super) fn render(
+        &self,
+        message: &Message,
+        site: &Site<'_>,
+        link: Option<&Link>,
+    ) -> Result<Rendered, TemplateError> {
+        let words = self.words(&words_file(message), &values::of(message, site, link))?;
+        let sheet = self.sheet(message, site, link, &words)?;
+        Ok(Rendered {
+            text: self.lay_out(&self.0.text, TEXT_LAYOUT, sheet.clone())?,
+            html: self.lay_out(&self.0.html, HTML_LAYOUT, sheet)?,
+            subject: words.paragraph("subject"),
+        })
+    }
+
+    /// The variables of the layouts.
+    fn sheet(
+        &self,
+        message: &Message,
+        site: &Site<'_>,
+        link: Option<&Link>,
+        words: &Words,
+    ) -> Result<Value, TemplateError> {
+        let facts = words.facts();
+        let facts = facts.map_err(|complaint| self.error(&words_file(message), None, complaint))?;
+        let facts = facts.into_iter().map(|(label, value)| context! { label, value });
+        let palette = Palette::of(site.accent);
+        Ok(context! {
+            message => values::name(message),
+            site => one_line(site.name),
+            origin => site.origin,
+            url => link.map_or_else(|| format!("{}{}", site.origin, values::page(message)), |link| link.url.clone()),
+            subject => words.paragraph("subject"),
+            happened => words.paragraph("happened"),
+            facts => facts.collect::<Value>(),
+            next => words.paragraph("next"),
+            button => words.paragraph("button"),
+            not_you => words.paragraph("not_you"),
+            accent => palette.accent.to_string(),
+            on_accent => palette.on_accent.to_string(),
+            accent_dark => palette.accent_dark.to_string(),
+            on_accent_dark => palette.on_accent_dark.to_string(),
+        })
+    }
+
+    /// The parts that the built-in file sets, and over them those of the operator's.
+    fn words(&self, file: &str, values: &Value) -> Result<Words, TemplateError> {
+        let mut words = self.words_of(&built_in(file), values)?;
+        if self.0.own.contains_key(file) {
+            words.0.extend(self.words_of(file, values)?.0);
+        }
+        Ok(words)
+    }
+
+    fn words_of(&self, file: &str, values: &Value) -> Result<Words, TemplateError> {
+        let render = || {
+            let spoken = self.0.text.get_template(file)?.render_captured(values.clone())?;
+            let parts = PARTS.iter().filter_map(|part| {
+                let text = spoken.state().lookup(part)?;
+                Some((*part, text.to_string()))
+            });
+            Ok(Words(parts.collect()))
+        };
+        render().map_err(|error| self.explain(file, &error))
+    }
+
+    fn lay_out(&self, environment: &Environment<'_>, file: &str, sheet: Value) -> Result<String, TemplateError> {
+        let file = self.layout(file);
+        let rendered = environment.get_template(&file).and_then(|layout| layout.render(sheet));
+        rendered.map_err(|error| self.explain(&file, &error))
+    }
+
+    /// The name of the layout in use.
+    fn layout<'a>(&self, file: &'a str) -> Cow<'a, str> {
+        if self.0.own.contains_key(file) {
+            Cow::Borrowed(file)
+        } else {
+            Cow::Owned(built_in(file))
+        }
+    }
+
+    fn explain(&self, file: &str, error: &Error) -> TemplateError {
+        let complaint = match error.detail() {
+            Some(detail) => format!("{}: {detail}", error.kind()),
+            None => error.kind().to_string(),
+        };
+        self.error(file, error.line(), complaint)
+    }
+
+    fn error(&self, file: &str, line: Option<usize>, complaint: String) -> TemplateError {
+        let file = match file.strip_prefix(BUILT_IN_PREFIX) {
+            Some(_) => file.to_owned(),
+            None => self.0.folder.join(file).display().to_string(),
+        };
+        TemplateError { file, line, complaint }
     }
 }
 
-/// "14 November 2023, 22:13 UTC": no reader takes the day for the month.
-fn moment(at: Timestamp) -> String {
-    OffsetDateTime::from_unix_timestamp(at.unix_seconds()).map_or_else(
-        |_| String::from("unknown"),
-        |moment| {
-            format!(
-                "{} {} {}, {:02}:{:02} UTC",
-                moment.day(),
-                moment.month(),
-                moment.year(),
-                moment.hour(),
-                moment.minute()
-            )
-        },
-    )
+fn words_file(message: &Message) -> String {
+    format!("{}.jinja", values::name(message))
 }
 
-/// "24 hours", "10 minutes".
-fn in_words(life: Duration) -> String {
-    let minutes = life.as_secs().div_ceil(60);
-    let (count, unit) = if minutes >= 60 && minutes.is_multiple_of(60) {
-        (minutes / 60, "hour")
-    } else {
-        (minutes, "minute")
-    };
-    if count == 1 {
-        format!("{count} {unit}")
-    } else {
-        format!("{count} {unit}s")
+/// What tells a built-in file's name from that of an operator's.
+const BUILT_IN_PREFIX: &str = "built-in ";
+
+fn built_in(file: &str) -> String {
+    format!("{BUILT_IN_PREFIX}{file}")
+}
+
+fn source(own: &BTreeMap<&'static str, String>, name: &str) -> Option<String> {
+    match name.strip_prefix(BUILT_IN_PREFIX) {
+        None => own.get(name).cloned(),
+        Some(name) => BUILT_IN
+            .iter()
+            .find(|(file, _)| *file == name)
+            .map(|(_, source)| (*source).to_owned()),
     }
+}
+
+type Formatter = fn(&mut Output<'_>, &mut State<'_, '_>, &Value) -> Result<(), Error>;
+
+fn write_text(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    refuse_none(value)?;
+    Ok(write!(out, "{value}")?)
+}
+
+/// Whatever a template says of escaping: only what was escaped already, as a part that the template itself has put
+/// together, passes as it is.
+fn write_html(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    refuse_none(value)?;
+    match value.as_str() {
+        Some(text) if value.is_safe() => Ok(out.write_str(text)?),
+        _ => Ok(out.write_str(&escape(&value.to_string()))?),
+    }
+}
+
+/// Or the reader would be told that it happened from "none".
+fn refuse_none(value: &Value) -> Result<(), Error> {
+    if value.is_none() {
+        let complaint = "this is not always known: write it inside of {% if … %} … {% endif %}";
+        return Err(Error::new(ErrorKind::InvalidOperation, complaint));
+    }
+    Ok(())
 }
 
 /// Without control characters: a line break in a site's name would end a header, or forge a line of the text.
@@ -227,7 +352,7 @@ pub(super) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// `text` as HTML, in an element or between double quotes.
+/// `text` as HTML, in an element or between quotes.
 fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(['&', '<', '>', '"', '\'']) {
         return Cow::Borrowed(text);

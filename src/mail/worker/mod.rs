@@ -14,12 +14,12 @@ use self::point::{Reason, judge, outdone_by};
 use super::{
     letter::Letter,
     messages::{LinkKind, Message},
-    templates::{self, Link, Site},
+    templates::{Link, Site, Templates},
     transport::{Transport, TransportError},
 };
 use crate::{
     clock::{Clock, Timestamp},
-    config::PublicUrl,
+    config::{Colour, PublicUrl},
     store::{self, LinkTokenRow, MessageRow, MessageState, Store, Tx, UserRow},
     token::LinkToken,
 };
@@ -60,6 +60,10 @@ pub struct MailSettings {
     pub site_name: String,
     /// Who writes: an address, or a name and an address in angle brackets.
     pub mail_from: String,
+    /// The site's own colour, for buttons and links.
+    pub accent: Option<Colour>,
+    /// What letters are worded and laid out by.
+    pub templates: Templates,
     /// How long a link that resets a password is good.
     pub reset_life: Duration,
     /// How long a link that verifies an address is good.
@@ -246,9 +250,14 @@ impl Desk {
         tx.commit().await?;
         let site = Site {
             name: &self.settings.site_name,
-            public_url: &self.settings.public_url,
+            origin: self.settings.public_url.origin(),
+            accent: self.settings.accent,
         };
-        let rendered = templates::render(&message, &site, link.as_ref());
+        let rendered = match self.settings.templates.render(&message, &site, link.as_ref()) {
+            Ok(rendered) => rendered,
+            // The operator's template was tried out at start, on letters that were not quite like this one.
+            Err(error) => return self.postpone(row, &Trouble::plain(error.to_string()), now).await,
+        };
         let letter = match Letter::new(row.id, &self.settings.mail_from, &row.address, rendered, now) {
             Ok(letter) => letter,
             Err(error) => return self.fail(row, &Trouble::plain(error.to_string()), now).await,

@@ -131,6 +131,8 @@ fn settings() -> MailSettings {
         public_url: config.public_url,
         site_name: String::from("Acme"),
         mail_from: String::from("Acme <no-reply@localhost>"),
+        accent: None,
+        templates: Templates::built_in(),
         reset_life: Duration::from_mins(10),
         verify_life: 24 * HOUR,
     }
