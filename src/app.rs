@@ -17,7 +17,7 @@ use crate::{
     clock::Clock,
     config::{Config, DatabaseUrl, Signing},
     listen::{Encryption, keep_certificate, serve},
-    mail::{MailSettings, Mailbox, Smtp, Transport, Waker, Worker},
+    mail::{MailSettings, Mailbox, Smtp, TemplateMistakes, Templates, Transport, Waker, Worker},
     metrics::Requests,
     password::{HashParameters, Hasher, Policy},
     products::Products,
@@ -43,6 +43,9 @@ const STOP_PATIENCE: Duration = Duration::from_secs(30);
 /// For how long a mailed verification link is good.
 const VERIFY_LIFE: Duration = Duration::from_hours(24);
 
+/// For how long a mailed invitation is good: whoever is invited may be on leave.
+const INVITATION_LIFE: Duration = Duration::from_hours(7 * 24);
+
 /// Why Vestibule did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -63,6 +66,9 @@ pub enum StartError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The operator's templates for mail.
+    #[error("MAIL_TEMPLATES cannot be used: {0}")]
+    Templates(#[from] TemplateMistakes),
     /// The threads that hash passwords.
     #[error("cannot start the hashing threads")]
     Hashing(#[source] io::Error),
@@ -139,7 +145,7 @@ impl Services {
     }
 }
 
-fn location(config: &Config) -> Location {
+pub(crate) fn location(config: &Config) -> Location {
     match &config.database {
         DatabaseUrl::Sqlite(path) => Location::Sqlite(path.clone()),
         DatabaseUrl::Postgres(url) => Location::Postgres(url.clone()),
@@ -201,6 +207,7 @@ pub struct App {
 
 /// Starts everything that `config` describes and returns once it listens.
 pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartError> {
+    let templates = mail_templates(&config)?;
     let site = Arc::new(Site::new(&config));
     let requests = config.metrics_addr.map(|_| Arc::new(Requests::default()));
     // Beside the opening of the database, as both take their time and neither needs the other.
@@ -221,7 +228,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
         Some(address) => Some(bind(address, "METRICS_ADDR").await?),
         None => None,
     };
-    let worker = transport.map(|transport| start_worker(&config, &services, transport));
+    let worker = transport.map(|transport| start_worker(&config, &services, transport, templates));
     let has_mailbox = mailbox.is_some();
     let state = AppState::new(Rooms {
         auth: services.auth.clone(),
@@ -351,15 +358,23 @@ fn open_transport(config: &Config) -> Result<Option<Transport>, StartError> {
     Ok(Some(Transport::Mailbox(mailbox)))
 }
 
-fn start_worker(config: &Config, services: &Services, transport: Transport) -> Worker {
+fn mail_templates(config: &Config) -> Result<Templates, TemplateMistakes> {
+    match &config.mail_templates {
+        Some(folder) => Templates::read(folder),
+        None => Ok(Templates::built_in()),
+    }
+}
+
+fn start_worker(config: &Config, services: &Services, transport: Transport, templates: Templates) -> Worker {
     let settings = MailSettings {
         public_url: config.public_url.clone(),
         site_name: config.site_name.clone(),
         mail_from: config.mail_from.clone(),
         accent: config.site_accent,
-        templates: config.mail_templates.clone(),
+        templates,
         reset_life: config.reset_life,
         verify_life: VERIFY_LIFE,
+        invitation_life: INVITATION_LIFE,
     };
     let (store, clock) = (services.store.clone(), Arc::clone(&services.clock));
     Worker::start(store, clock, services.waker.clone(), transport, settings)

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! app       → all of them: where the house is put together
+//! doctor    → all of them: what is wrong with it
 //! web       → auth, products, metrics; and by name: config (the site's), mail (the built-in mailbox, devices in words),
 //!             password (as it is typed and judged), token (the published keys, refresh tokens, sealing)
 //! products  → auth, store
@@ -27,6 +28,8 @@ pub mod auth;
 pub mod clock;
 // The only reader of flags, environment and `.env`.
 pub mod config;
+// What is wrong with an installation, and what to do about it.
+pub mod doctor;
 // Typed identifiers: a user's id cannot be passed where a session's is wanted.
 pub mod id;
 // Connections: accepted, limited in time, with TLS or without, and ended in order.

@@ -35,6 +35,9 @@ enum Command {
     Mail(commands::mail::Command),
     /// Ask the server that runs with this configuration on this machine whether it is ready
     Health,
+    /// Look for what is wrong: configuration, files, database, keys, clock and mail. Changes nothing, sends nothing; ends
+    /// with an error where something has to be put right
+    Doctor,
     /// Print the API's OpenAPI document
     Openapi,
 }
@@ -51,18 +54,19 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<()> {
-    config::read_dot_env()?;
+    let dot_env = config::read_dot_env();
     let cli = Cli::parse();
-    let config = Config::load(cli.settings)?;
+    let config = dot_env.and_then(|()| Config::load(cli.settings));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match cli.command {
-            None | Some(Command::Serve) => commands::serve::run(config).await,
-            Some(Command::User(command)) => commands::user::run(command, &config).await,
-            Some(Command::Keys(command)) => commands::keys::run(command, &config).await,
-            Some(Command::Mail(command)) => commands::mail::run(command, &config).await,
-            Some(Command::Health) => commands::health::run(&config).await,
-            Some(Command::Openapi) => commands::openapi::run(&config),
+            Some(Command::Doctor) => commands::doctor::run(config).await,
+            None | Some(Command::Serve) => commands::serve::run(config?).await,
+            Some(Command::User(command)) => commands::user::run(command, &config?).await,
+            Some(Command::Keys(command)) => commands::keys::run(command, &config?).await,
+            Some(Command::Mail(command)) => commands::mail::run(command, &config?).await,
+            Some(Command::Health) => commands::health::run(&config?).await,
+            Some(Command::Openapi) => commands::openapi::run(&config?),
         }
     })
 }

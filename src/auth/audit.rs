@@ -27,6 +27,7 @@ pub(crate) enum EventKind {
     EndSession,
     EndOtherSessions,
     CreateUser,
+    InviteUser,
     UpdateUser,
     DeleteUser,
     EndUserSessions,
@@ -36,7 +37,7 @@ pub(crate) enum EventKind {
 }
 
 impl EventKind {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::SignUp,
         Self::LogIn,
         Self::LogOut,
@@ -53,6 +54,7 @@ impl EventKind {
         Self::EndSession,
         Self::EndOtherSessions,
         Self::CreateUser,
+        Self::InviteUser,
         Self::UpdateUser,
         Self::DeleteUser,
         Self::EndUserSessions,
@@ -85,6 +87,7 @@ impl EventKind {
             Self::EndSession => "end_session",
             Self::EndOtherSessions => "end_other_sessions",
             Self::CreateUser => "create_user",
+            Self::InviteUser => "invite_user",
             Self::UpdateUser => "update_user",
             Self::DeleteUser => "delete_user",
             Self::EndUserSessions => "end_user_sessions",

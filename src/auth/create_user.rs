@@ -28,13 +28,13 @@ impl Auth {
     pub async fn create_user(&self, actor: &Actor, new: CreateUser, client: &Client) -> Result<User, Error> {
         actor.require_admin()?;
         let (username, name) = (new.username.as_deref(), new.name.as_deref());
-        let newcomer = Newcomer::parse(self, &new.email, username, name, &new.password).await?;
+        let newcomer = Newcomer::parse(self, &new.email, username, name, Some(&new.password)).await?;
         let hash = self.parts.hasher.hash(new.password).await?;
         let now = self.now();
         let account = UserRow {
             email_verified_at: Some(now),
             roles: new.admin.then(|| ADMIN.to_owned()).into_iter().collect(),
-            ..newcomer.account(&hash, now)
+            ..newcomer.account(hash.as_str(), now)
         };
         let created = self.insert_by_hand(actor, account, client).await;
         let created = self.name_taken_address_first(created, &newcomer.email).await?;

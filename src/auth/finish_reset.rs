@@ -4,17 +4,20 @@ use super::{
     Auth, Client, DeviceProof, Error, accounts,
     audit::{EventKind, Record},
     limits::Limited,
-    links::{ENDED_BY_NEW_PASSWORD, proves_current_address, revoke_links},
+    links::{CHOOSE_PASSWORD, ENDED_BY_NEW_PASSWORD, proves_current_address, revoke_links},
     mailing,
 };
 use crate::{
+    clock::Timestamp,
     mail::{self, LinkKind},
     password::Password,
+    store::LinkTokenRow,
     token::LinkToken,
 };
 
 impl Auth {
-    /// Sets the new password, ends every session and every other reset link of the account, and tells its owner.
+    /// Sets the new password, or the first of somebody invited, ends every session and every other such link of the
+    /// account, and tells its owner.
     ///
     /// The link is only looked at until the password is found good and is hashed: a weak first choice must not burn the
     /// link, and a made-up link must not cost a hash. It is used up in the transaction that changes the password.
@@ -31,8 +34,7 @@ impl Auth {
         let token = LinkToken::parse(token).ok_or(Error::LinkInvalid)?;
         self.limit(Limited::FinishReset(&token), client).await?;
         let hash = token.hash();
-        let kind = LinkKind::ResetPassword.as_str();
-        let Some(link) = self.store().find_link_token(hash.as_str(), kind, self.now()).await? else {
+        let Some((link, kind)) = self.find_password_link(hash.as_str(), self.now()).await? else {
             self.record(Record::failure(EventKind::FinishReset, client, &Error::LinkInvalid))
                 .await?;
             return Err(Error::LinkInvalid);
@@ -52,7 +54,11 @@ impl Auth {
         let mut tx = self.store().begin().await?;
         let account = tx.lock_user(account.id).await?.ok_or(Error::LinkInvalid)?;
         // A link that went to an address which the account has left since is no proof of anything any more.
-        if !proves_current_address(&link, &account) || tx.consume_link_token(hash.as_str(), kind, now).await?.is_none()
+        if !proves_current_address(&link, &account)
+            || tx
+                .consume_link_token(hash.as_str(), kind.as_str(), now)
+                .await?
+                .is_none()
         {
             return Err(Error::LinkInvalid);
         }
@@ -72,5 +78,14 @@ impl Auth {
         let device = self.prove_device(&account, password_hash.as_str(), client, now)?;
         self.commit_and_wake(tx).await?;
         Ok(device)
+    }
+
+    async fn find_password_link(&self, hash: &str, now: Timestamp) -> Result<Option<(LinkTokenRow, LinkKind)>, Error> {
+        for kind in CHOOSE_PASSWORD {
+            if let Some(link) = self.store().find_link_token(hash, kind.as_str(), now).await? {
+                return Ok(Some((link, kind)));
+            }
+        }
+        Ok(None)
     }
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     store::SigningKeyRow,
-    token::{Algorithm, GeneratedKey, Jwks, KeyMaterial, KeyRing},
+    token::{Algorithm, GeneratedKey, Jwks, KeyMaterial, KeyRing, SealingKey},
 };
 
 /// How old a key gets before its successor is made.
@@ -262,30 +262,29 @@ impl Auth {
     fn use_keys(&self, rows: Vec<SigningKeyRow>) -> Result<(), SigningKeyError> {
         let keys = rows
             .into_iter()
-            .map(|row| self.open_key(row))
+            .map(|row| open_signing_key(&self.parts.sealing_key, row))
             .collect::<Result<Vec<_>, _>>()?;
         self.parts.tokens.replace_ring(KeyRing::asymmetric(keys)?);
         Ok(())
     }
+}
 
-    fn open_key(&self, row: SigningKeyRow) -> Result<KeyMaterial, SigningKeyError> {
-        let pkcs8 = self
-            .parts
-            .sealing_key
-            .open(&purpose(&row.kid), &row.sealed_private)
-            .map_err(|_| SigningKeyError::Unsealable { kid: row.kid.clone() })?;
-        let Some(algorithm) = Algorithm::parse(&row.algorithm) else {
-            let SigningKeyRow { kid, algorithm, .. } = row;
-            return Err(SigningKeyError::UnknownAlgorithm { kid, algorithm });
-        };
-        Ok(KeyMaterial {
-            pkcs8: pkcs8.into(),
-            algorithm,
-            signs_from: row.signs_from,
-            verifies_until: row.verifies_until,
-            kid: row.kid,
-        })
-    }
+/// The key of a row, which `sealing_key` must open.
+pub(crate) fn open_signing_key(sealing_key: &SealingKey, row: SigningKeyRow) -> Result<KeyMaterial, SigningKeyError> {
+    let pkcs8 = sealing_key
+        .open(&purpose(&row.kid), &row.sealed_private)
+        .map_err(|_| SigningKeyError::Unsealable { kid: row.kid.clone() })?;
+    let Some(algorithm) = Algorithm::parse(&row.algorithm) else {
+        let SigningKeyRow { kid, algorithm, .. } = row;
+        return Err(SigningKeyError::UnknownAlgorithm { kid, algorithm });
+    };
+    Ok(KeyMaterial {
+        pkcs8: pkcs8.into(),
+        algorithm,
+        signs_from: row.signs_from,
+        verifies_until: row.verifies_until,
+        kid: row.kid,
+    })
 }
 
 /// Binds a sealed key to its id, so that rows cannot be swapped.

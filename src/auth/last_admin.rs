@@ -20,7 +20,8 @@ impl AdminGuard {
     pub(super) async fn enter(tx: &mut Tx, id: UserId) -> Result<(Self, UserRow), Error> {
         tx.lock_admins().await?;
         let account = tx.lock_user(id).await?.ok_or(Error::NotFound)?;
-        let concerned = User::from(account.clone()).is_active_admin();
+        // Who is invited, and may never come, administers nothing yet.
+        let concerned = account.has_password() && User::from(account.clone()).is_active_admin();
         Ok((Self { concerned }, account))
     }
 

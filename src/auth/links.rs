@@ -21,12 +21,21 @@ pub(super) async fn revoke_links(tx: &mut Tx, user: UserId, kinds: &[LinkKind], 
     Ok(())
 }
 
+/// The links that let their holder choose a password.
+pub(super) const CHOOSE_PASSWORD: [LinkKind; 2] = [LinkKind::ResetPassword, LinkKind::Invitation];
+
 /// The links that end with a password. Whoever knew the old one may have asked for a new address, and the link that
 /// waits in their mailbox would hand them the account.
-pub(super) const ENDED_BY_NEW_PASSWORD: [LinkKind; 2] = [LinkKind::ResetPassword, LinkKind::VerifyNewEmail];
+pub(super) const ENDED_BY_NEW_PASSWORD: [LinkKind; 3] =
+    [LinkKind::ResetPassword, LinkKind::Invitation, LinkKind::VerifyNewEmail];
 
 /// All links there are.
-pub(super) const ALL_LINKS: [LinkKind; 3] = [LinkKind::ResetPassword, LinkKind::VerifyEmail, LinkKind::VerifyNewEmail];
+pub(super) const ALL_LINKS: [LinkKind; 4] = [
+    LinkKind::ResetPassword,
+    LinkKind::Invitation,
+    LinkKind::VerifyEmail,
+    LinkKind::VerifyNewEmail,
+];
 
 /// Whether `link` was mailed to the address that `account` has now.
 pub(super) fn proves_current_address(link: &LinkTokenRow, account: &UserRow) -> bool {

@@ -25,6 +25,7 @@ mod fields;
 mod find_user;
 mod finish_reset;
 mod grant_role;
+mod invite_user;
 mod keys;
 mod last_admin;
 mod limits;
@@ -62,6 +63,7 @@ use std::{fmt, sync::Arc, time::Duration};
 pub(crate) use self::{
     audit::EventKind,
     fields::FieldErrors,
+    keys::open_signing_key,
     measure::{Counts, Measures},
     page::PageRequest,
 };
@@ -72,6 +74,7 @@ pub use self::{
     error::{Error, Exceeded, FieldError},
     export_account::Export,
     fields::{Client, EmailAddress, Username},
+    invite_user::InviteUser,
     keys::{KeyStatus, SigningKeyError},
     limits::{DeviceProof, Limits},
     list_events::EventQuery,

@@ -1,12 +1,7 @@
 //! Who is about to have an account, whether by signing up or by the operator's hand.
 
 use super::{Auth, EmailAddress, Error, FieldErrors, Username, fields};
-use crate::{
-    clock::Timestamp,
-    id::UserId,
-    password::{Password, PasswordHash},
-    store::UserRow,
-};
+use crate::{clock::Timestamp, id::UserId, password::Password, store::UserRow};
 
 /// What is known of them once all of it was found good.
 pub(super) struct Newcomer {
@@ -16,20 +11,23 @@ pub(super) struct Newcomer {
 }
 
 impl Newcomer {
-    /// Reads the fields as typed, all of them before any is refused, and judges the password by the others.
+    /// Reads the fields as typed, all of them before any is refused, and judges the password, if there is one already,
+    /// by the others.
     pub(super) async fn parse(
         auth: &Auth,
         email: &str,
         username: Option<&str>,
         name: Option<&str>,
-        password: &Password,
+        password: Option<&Password>,
     ) -> Result<Self, Error> {
         let mut errors = FieldErrors::default();
         let words: Vec<&str> = [Some(email), username, name].into_iter().flatten().collect();
         let email = errors.take(EmailAddress::parse("email", email));
         let username = errors.take(fields::parse_optional_username("username", username));
         let name = errors.take(fields::parse_name("name", name.unwrap_or_default()));
-        errors.extend(auth.judge_password("password", password, &words).await?);
+        if let Some(password) = password {
+            errors.extend(auth.judge_password("password", password, &words).await?);
+        }
         match (email, username, name) {
             (Some(email), Some(username), Some(name)) if errors.is_empty() => Ok(Self { email, username, name }),
             _ => Err(errors.into_error()),
@@ -37,7 +35,7 @@ impl Newcomer {
     }
 
     /// The account as it begins: active, unverified, without roles.
-    pub(super) fn account(&self, hash: &PasswordHash, now: Timestamp) -> UserRow {
+    pub(super) fn account(&self, password_hash: &str, now: Timestamp) -> UserRow {
         let username = self.username.as_ref();
         UserRow {
             id: UserId::new(now),
@@ -46,7 +44,7 @@ impl Newcomer {
             username: username.map(|username| username.as_typed().to_owned()),
             username_key: username.map(|username| username.key().to_owned()),
             name: self.name.clone(),
-            password_hash: hash.as_str().to_owned(),
+            password_hash: password_hash.to_owned(),
             roles: Vec::new(),
             email_verified_at: None,
             disabled_at: None,

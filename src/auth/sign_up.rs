@@ -44,7 +44,7 @@ impl Auth {
         }
         self.limit(Limited::SignUp(&request.email), client).await?;
         let (username, name) = (request.username.as_deref(), request.name.as_deref());
-        let newcomer = Newcomer::parse(self, &request.email, username, name, &request.password).await?;
+        let newcomer = Newcomer::parse(self, &request.email, username, name, Some(&request.password)).await?;
         let hash = self.parts.hasher.hash(request.password).await?;
         if self.rules().private_signup {
             self.sign_up_privately(newcomer, &hash, client).await?;
@@ -82,7 +82,7 @@ impl Auth {
         client: &Client,
     ) -> Result<UserRow, Error> {
         let now = self.now();
-        let account = newcomer.account(hash, now);
+        let account = newcomer.account(hash.as_str(), now);
         let mut tx = self.store().begin().await?;
         tx.insert_user(&account).await?;
         let message = mail::Message::VerifyEmail(client.circumstances(now));

@@ -33,7 +33,7 @@ pub(crate) enum Command {
         /// Its id, as `mail list` shows it
         id: MessageId,
     },
-    /// Write the built-in templates into a folder, to change them there; MAIL_TEMPLATES puts them in place
+    /// Write the built-in templates into a folder, to change them there; `MAIL_TEMPLATES` puts them in place
     Templates {
         /// The folder; it is made if it is not there
         folder: PathBuf,

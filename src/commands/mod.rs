@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod doctor;
 pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod mail;

@@ -3,9 +3,9 @@
 use std::io::{self, BufRead, IsTerminal};
 
 use anyhow::{Context, bail};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use vestibule::{
-    auth::{ADMIN, Actor, Auth, Client, CreateUser, Error, UpdateUser, User, UserQuery},
+    auth::{ADMIN, Actor, Auth, Client, CreateUser, Error, InviteUser, UpdateUser, User, UserQuery},
     config::Config,
     password::Password,
 };
@@ -13,20 +13,7 @@ use vestibule::{
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Make an account; its password is read from the terminal, or the first line of standard input
-    Create {
-        /// Its email address, which counts as verified
-        #[arg(long)]
-        email: String,
-        /// Its username
-        #[arg(long)]
-        username: Option<String>,
-        /// The name shown to others
-        #[arg(long)]
-        name: Option<String>,
-        /// Give it the role `admin`
-        #[arg(long)]
-        admin: bool,
-    },
+    Create(NewUser),
     /// List accounts, oldest first
     List {
         /// Only those whose address, username or name holds this
@@ -83,10 +70,30 @@ pub(crate) enum Command {
     },
 }
 
+#[derive(Args)]
+pub(crate) struct NewUser {
+    /// Its email address, which counts as verified, unless --invite is given
+    #[arg(long)]
+    email: String,
+    /// Its username
+    #[arg(long)]
+    username: Option<String>,
+    /// The name shown to others
+    #[arg(long)]
+    name: Option<String>,
+    /// Give it the role `admin`
+    #[arg(long)]
+    admin: bool,
+    /// Ask for no password: mail a link, good once within 7 days, with which its owner chooses one
+    #[arg(long)]
+    invite: bool,
+}
+
 pub(crate) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
-    if !matches!(command, Command::Create { .. }) {
+    let Command::Create(new) = &command else {
         return super::with_auth(config, async |auth| obey(command, auth).await).await;
-    }
+    };
+    let is_invited = new.invite;
     let new_database = super::missing_database(config).await?;
     super::with_new_auth(config, async |auth| {
         obey(command, auth).await?;
@@ -95,28 +102,58 @@ pub(crate) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
             None => Ok(()),
         }
     })
-    .await
+    .await?;
+    if is_invited {
+        super::remark(what_becomes_of_mail(config));
+    }
+    Ok(())
+}
+
+/// Where an invitation goes that a command has written, and a server sends.
+fn what_becomes_of_mail(config: &Config) -> &'static str {
+    if config.smtp.is_some() {
+        "the invitation is mailed by the running server within seconds, or else when it starts"
+    } else if config.public_url.is_loopback() {
+        "without SMTP_URL, the running server puts the invitation into the built-in mailbox, /dev/mail"
+    } else {
+        "there is no mail server: the invitation waits until the server is started with SMTP_URL"
+    }
+}
+
+async fn create(auth: &Auth, new: NewUser) -> anyhow::Result<()> {
+    let (actor, client) = (Actor::Operator, Client::default());
+    let NewUser {
+        email,
+        username,
+        name,
+        admin,
+        invite,
+    } = new;
+    if invite {
+        let new = InviteUser {
+            email,
+            username,
+            name,
+            admin,
+        };
+        let user = auth.invite_user(&actor, new, &client).await.map_err(in_words)?;
+        return Ok(super::say(format_args!("Invited {} ({})", user.email, user.id))?);
+    }
+    let new = CreateUser {
+        email,
+        username,
+        name,
+        password: read_password()?,
+        admin,
+    };
+    let user = auth.create_user(&actor, new, &client).await.map_err(in_words)?;
+    Ok(super::say(format_args!("Made {} ({})", user.email, user.id))?)
 }
 
 async fn obey(command: Command, auth: &Auth) -> anyhow::Result<()> {
     let (actor, client) = (Actor::Operator, Client::default());
     match command {
-        Command::Create {
-            email,
-            username,
-            name,
-            admin,
-        } => {
-            let new = CreateUser {
-                email,
-                username,
-                name,
-                password: read_password()?,
-                admin,
-            };
-            let user = auth.create_user(&actor, new, &client).await.map_err(in_words)?;
-            super::say(format_args!("Made {} ({})", user.email, user.id))?;
-        }
+        Command::Create(new) => create(auth, new).await?,
         Command::List {
             search,
             role,

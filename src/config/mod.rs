@@ -41,7 +41,6 @@ use self::{
     secret::HOW_TO_MAKE_ONE,
 };
 use crate::{
-    mail::Templates,
     password::{HashParameters, Policy},
     quota::{Quota, Quotas},
     tls::TlsFiles,
@@ -119,8 +118,9 @@ pub struct Config {
     pub smtp: Option<SmtpServer>,
     /// `MAIL_FROM`: the sender of mail; `SITE_NAME <no-reply@host of PUBLIC_URL>`.
     pub mail_from: String,
-    /// `MAIL_TEMPLATES`: what mail is worded and laid out by; built in.
-    pub mail_templates: Templates,
+    /// `MAIL_TEMPLATES`: the folder of templates for mail in place of the built-in ones; none. What is in it is read when
+    /// the server starts: a mistake there must not keep a command from shutting somebody out.
+    pub mail_templates: Option<PathBuf>,
     /// `PASSWORD_MIN_LENGTH`: in characters; 8.
     pub password_min_length: usize,
     /// `PASSWORD_MIN_SCORE`: of zxcvbn, 0 to 4; 3.
@@ -204,7 +204,7 @@ impl Config {
         let jwt_audience = reader.optional("JWT_AUDIENCE", |text| Ok(text.to_owned()));
         let smtp = smtp::read(reader);
         let mail_from = mail_from(reader, &site_name, public_url.as_ref());
-        let mail_templates = mail_templates(reader);
+        let mail_templates = reader.optional("MAIL_TEMPLATES", folder);
         let (argon2_memory_kib, argon2_passes) = argon2(reader);
         let private_signup = reader.switch("PRIVATE_SIGNUP", false);
         // Without it a new account could log in at once, and trying to would tell what sign-up does not.
@@ -444,17 +444,13 @@ fn mail_from(
     }
 }
 
-fn mail_templates(reader: &mut Reader) -> Result<Templates, Reported> {
-    let folder = reader.optional("MAIL_TEMPLATES", |text| Ok(PathBuf::from(text)))?;
-    let Some(folder) = folder else {
-        return Ok(Templates::built_in());
-    };
-    Templates::read(&folder).map_err(|mistakes| {
-        for mistake in mistakes {
-            reader.report("MAIL_TEMPLATES", format!("cannot be used: {mistake}"));
-        }
-        Reported
-    })
+fn folder(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_dir() {
+        Ok(path)
+    } else {
+        Err(format!("must name a folder, and there is none at {text:?}"))
+    }
 }
 
 fn argon2(reader: &mut Reader) -> (u32, u32) {

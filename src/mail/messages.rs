@@ -35,6 +35,8 @@ pub enum Message {
     /// To an account's owner, for whom an admin has started a reset. Only the time is told: the admin's device is not
     /// the owner's business, and would read like a stranger's.
     ResetPasswordByAdmin(Circumstances),
+    /// To somebody for whom an account was made, which has no password yet. As above, only the time is told.
+    Invitation(Circumstances),
     /// To an account's owner, whose address somebody wanted for another account, when no answer may say so.
     AccountExists(Circumstances),
     /// To an account's owner: the password is another one now.
@@ -59,6 +61,7 @@ impl Message {
             Self::VerifyEmail(_) => Some(LinkKind::VerifyEmail),
             Self::VerifyNewEmail { taken: false, .. } => Some(LinkKind::VerifyNewEmail),
             Self::ResetPassword(_) | Self::ResetPasswordByAdmin(_) => Some(LinkKind::ResetPassword),
+            Self::Invitation(_) => Some(LinkKind::Invitation),
             Self::VerifyNewEmail { taken: true, .. }
             | Self::AccountExists(_)
             | Self::PasswordChanged(_)
@@ -127,6 +130,8 @@ pub enum LinkKind {
     VerifyNewEmail,
     /// Lets its holder choose the account's password.
     ResetPassword,
+    /// The same for an account that has none yet. It is good for longer: nobody waits for an invitation.
+    Invitation,
 }
 
 impl LinkKind {
@@ -137,6 +142,7 @@ impl LinkKind {
             Self::VerifyEmail => "verify_email",
             Self::VerifyNewEmail => "verify_new_email",
             Self::ResetPassword => "reset_password",
+            Self::Invitation => "invitation",
         }
     }
 
@@ -147,6 +153,7 @@ impl LinkKind {
             Self::VerifyEmail => &["verify_email"],
             Self::VerifyNewEmail => &["verify_new_email"],
             Self::ResetPassword => &["reset_password", "reset_password_by_admin"],
+            Self::Invitation => &["invitation"],
         }
     }
 
@@ -154,7 +161,7 @@ impl LinkKind {
     pub(super) const fn path(self) -> &'static str {
         match self {
             Self::VerifyEmail | Self::VerifyNewEmail => "/verify-email",
-            Self::ResetPassword => "/reset-password",
+            Self::ResetPassword | Self::Invitation => "/reset-password",
         }
     }
 }
@@ -201,6 +208,7 @@ mod tests {
             },
             Message::ResetPassword(told()),
             Message::ResetPasswordByAdmin(Circumstances::by_admin(told().at)),
+            Message::Invitation(Circumstances::by_admin(told().at)),
             Message::AccountExists(told()),
             Message::PasswordChanged(told()),
             Message::EmailChanged(told()),

@@ -35,9 +35,9 @@ pub(super) enum Cause {
     Unable(&'static str),
 }
 
-/// A mail server did not take a letter.
+/// A mail server did not take a letter, or would not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SmtpError {
+pub struct SmtpError {
     pub(super) step: Step,
     pub(super) cause: Cause,
 }
@@ -85,6 +85,23 @@ impl SmtpError {
             (Step::Recipient, Cause::Reply(code, words)) => is_against_letter(*code) && !is_against_us(words),
             (Step::Content, Cause::Reply(code, _)) => is_against_letter(*code),
             _ => false,
+        }
+    }
+
+    /// What whoever set the server up can do about it, after the error's own words.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match &self.cause {
+            Cause::Reply(530 | 534 | 535 | 538, _) => "check user and password in SMTP_URL",
+            Cause::Reply(..) | Cause::Unable(_) => "ask whoever runs that server",
+            Cause::Silence(_) => "check host and port in SMTP_URL, and that no firewall is in between",
+            Cause::Fault(words) if words.contains("certificate") => {
+                "name the authority that has issued it in SMTP_CA_FILE, and the server as its certificate does in SMTP_URL"
+            }
+            Cause::Fault(words) if words.contains("STARTTLS") => {
+                "check the port in SMTP_URL, and whether the server wants smtps://"
+            }
+            Cause::Fault(_) => "check that it runs, and host, port and smtp:// or smtps:// in SMTP_URL",
         }
     }
 

@@ -86,6 +86,15 @@ impl Smtp {
         }
     }
 
+    /// Connects and logs in as for a letter, and takes leave again: whether letters could leave, without sending one.
+    pub async fn knock(&self) -> Result<(), SmtpError> {
+        let limit = self.server.step_limit;
+        let mut connection = within(limit, Step::Connection, self.open()).await?;
+        within(limit, Step::Connection, connection.command(Noop)).await?;
+        self.part(connection).await;
+        Ok(())
+    }
+
     /// Ends the connection when no letter has needed it for a while, or at once.
     pub(super) async fn rest(&self, at_once: bool) {
         let parked = self.take();

@@ -92,6 +92,22 @@ impl Engine {
         }
     }
 
+    /// The statements that show whether a database of ours can be written, and write nothing.
+    pub(super) const fn try_to_write(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE; ROLLBACK;",
+            Self::Postgres => "BEGIN; SELECT name FROM locks FOR UPDATE SKIP LOCKED; ROLLBACK;",
+        }
+    }
+
+    /// The statement that looks for damage and says `ok` where there is none. A server looks after its own files.
+    pub(super) const fn check_file(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => Some("PRAGMA quick_check(1)"),
+            Self::Postgres => None,
+        }
+    }
+
     /// The statement that lists the tables there are.
     pub(super) const fn list_tables(self) -> &'static str {
         match self {
@@ -125,6 +141,11 @@ pub(super) fn sqlite_readers(path: &Path, watch: &Watch) -> Result<Connections, 
 /// A connection that changes nothing, not even the journal's mode.
 pub(super) async fn sqlite_inspector(path: &Path) -> Result<AnyConnection, sqlx::Error> {
     connect(&sqlite(path, "ro")?, "").await
+}
+
+/// A connection to find out whether the file could be written.
+pub(super) async fn sqlite_prober(path: &Path) -> Result<AnyConnection, sqlx::Error> {
+    connect(&sqlite(path, "rw")?, "PRAGMA busy_timeout = 5000;").await
 }
 
 /// Connections that read and write.

@@ -113,6 +113,17 @@ pub enum OpenError {
         /// The version of the schema that this program does not know.
         version: i64,
     },
+    /// Its file was overwritten, or the disk has lost some of it.
+    #[error("the database is damaged ({verdict}): stop the server and restore a backup")]
+    Damaged {
+        /// What SQLite says.
+        verdict: String,
+    },
+    /// It answers, and takes no change.
+    #[error(
+        "the database can be read but not written; the user whom DATABASE_URL names, or who runs Vestibule, must be allowed to"
+    )]
+    ReadOnly(#[source] Error),
     /// The directory that the file is to be in cannot be made.
     #[error("cannot make the directory {} for the database; DATA_DIR or DATABASE_URL says where it is", path.display())]
     Directory {

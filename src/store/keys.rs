@@ -35,7 +35,7 @@ impl fmt::Debug for SigningKeyRow {
     }
 }
 
-const LIST: &str = "SELECT kid, algorithm, sealed_private, created_at, signs_from, verifies_until FROM signing_keys \
+pub(super) const LIST: &str = "SELECT kid, algorithm, sealed_private, created_at, signs_from, verifies_until FROM signing_keys \
                     ORDER BY signs_from, kid";
 
 impl Store {

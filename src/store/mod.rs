@@ -20,6 +20,7 @@ mod audit;
 mod connections;
 mod engine;
 mod error;
+mod inspect;
 mod keys;
 mod limits;
 mod links;
@@ -38,6 +39,7 @@ pub use self::{
     audit::{EventFilter, EventRow, ListedEventRow},
     connections::ConnectionUse,
     error::{Error, InsertError, OpenError},
+    inspect::{Found, Inspection},
     keys::SigningKeyRow,
     limits::LimitRow,
     links::LinkTokenRow,

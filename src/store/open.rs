@@ -84,14 +84,14 @@ async fn migrate(connection: &mut AnyConnection) -> Result<(), OpenError> {
     Ok(migrator().run_direct(None, connection, false).await?)
 }
 
-fn migrator() -> Migrator {
+pub(super) fn migrator() -> Migrator {
     let mut migrator = sqlx::migrate!();
     migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
     migrator
 }
 
 /// Refuses a database that holds tables and is not ours.
-async fn check_tables(engine: Engine, connection: &mut AnyConnection) -> Result<(), OpenError> {
+pub(super) async fn check_tables(engine: Engine, connection: &mut AnyConnection) -> Result<(), OpenError> {
     let tables = list_tables(engine, connection).await?;
     if tables.is_empty() || tables.iter().any(|table| table == MIGRATIONS_TABLE) {
         Ok(())
@@ -100,7 +100,7 @@ async fn check_tables(engine: Engine, connection: &mut AnyConnection) -> Result<
     }
 }
 
-async fn list_tables(engine: Engine, connection: &mut AnyConnection) -> Result<Vec<String>, sqlx::Error> {
+pub(super) async fn list_tables(engine: Engine, connection: &mut AnyConnection) -> Result<Vec<String>, sqlx::Error> {
     let rows = sqlx::query(engine.list_tables()).fetch_all(connection).await?;
     rows.iter().map(|row| row.try_get("name")).collect()
 }

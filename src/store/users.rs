@@ -23,7 +23,7 @@ pub struct UserRow {
     pub username_key: Option<String>,
     /// What the user is called.
     pub name: Option<String>,
-    /// The password's hash, in the PHC or modular crypt format.
+    /// The password's hash, in the PHC or modular crypt format, or [`NO_PASSWORD`](Self::NO_PASSWORD).
     pub password_hash: String,
     /// The roles, in alphabetical order.
     pub roles: Vec<String>,
@@ -39,6 +39,17 @@ pub struct UserRow {
     pub created_at: Timestamp,
     /// When anything of it last changed.
     pub updated_at: Timestamp,
+}
+
+impl UserRow {
+    /// In place of a hash, until somebody who was invited has chosen a password. No password matches it.
+    pub const NO_PASSWORD: &'static str = "";
+
+    /// Whether a password was chosen.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.password_hash != Self::NO_PASSWORD
+    }
 }
 
 /// Without the hash, and without what would put a person into a log.
@@ -411,11 +422,11 @@ impl Tx {
         }
     }
 
-    /// How many users have this role and are not disabled.
+    /// How many users have this role, are not disabled, and have a password to sign in with.
     pub async fn count_active_holders(&mut self, role: &str) -> Result<i64, Error> {
         let query = sqlx::query(
             "SELECT COUNT(*) FROM user_roles r INNER JOIN users u ON u.id = r.user_id \
-             WHERE r.role = $1 AND u.disabled_at IS NULL",
+             WHERE r.role = $1 AND u.disabled_at IS NULL AND u.password_hash <> ''",
         );
         let row = self.row(query.bind(role)).await?.ok_or(sqlx::Error::RowNotFound)?;
         Ok(row.try_get(0)?)

@@ -98,6 +98,11 @@ impl CookiePolicy {
     }
 }
 
+/// The name of the cookie that a session lives by.
+pub(crate) fn session_cookie(config: &Config) -> String {
+    CookiePolicy::new(config).refresh_name
+}
+
 /// The cookies of one request and its answer.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionCookies {

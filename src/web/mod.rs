@@ -38,6 +38,7 @@ use tower::Layer;
 use tower_cookies::CookieManagerLayer;
 use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
 
+pub(crate) use self::cookies::session_cookie;
 use self::{boundary::Boundary, caller::Proxies, cookies::CookiePolicy, pages::Assets, problem::Problem};
 pub use self::{metrics::metrics_service, pages::FlashPolicy};
 use crate::{

@@ -24,6 +24,7 @@ mod sessions;
 
 // Mailed links.
 mod finish_reset;
+mod invite;
 mod request_reset;
 mod verify_email;
 
@@ -66,6 +67,7 @@ mod origin;
 mod problems;
 mod rehash;
 mod stolen_database;
+mod timing;
 mod trusted_proxies;
 
 // What the documents say of it.
@@ -80,6 +82,7 @@ mod verification;
 mod command_line;
 mod configuration;
 mod databases;
+mod doctor;
 mod health;
 mod logs;
 mod metrics;

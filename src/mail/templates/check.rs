@@ -227,6 +227,7 @@ pub(super) fn samples() -> Vec<Message> {
             },
             Message::ResetPassword(told.clone()),
             Message::ResetPasswordByAdmin(told.clone()),
+            Message::Invitation(told.clone()),
             Message::AccountExists(told.clone()),
             Message::PasswordChanged(told.clone()),
             Message::EmailChanged(told.clone()),

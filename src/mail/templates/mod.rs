@@ -26,7 +26,7 @@ use super::messages::Message;
 use crate::config::Colour;
 
 /// The files, as they are built in. Those of words are named after the message; the layouts are for all.
-const BUILT_IN: [(&str, &str); 10] = [
+const BUILT_IN: [(&str, &str); 11] = [
     ("verify_email.jinja", include_str!("built_in/verify_email.jinja")),
     (
         "verify_new_email.jinja",
@@ -37,6 +37,7 @@ const BUILT_IN: [(&str, &str); 10] = [
         "reset_password_by_admin.jinja",
         include_str!("built_in/reset_password_by_admin.jinja"),
     ),
+    ("invitation.jinja", include_str!("built_in/invitation.jinja")),
     ("account_exists.jinja", include_str!("built_in/account_exists.jinja")),
     (
         "password_changed.jinja",
@@ -94,6 +95,19 @@ impl fmt::Display for TemplateError {
     }
 }
 
+/// Everything that is wrong with a folder of templates; there is at least one mistake. Displayed one per line, each with
+/// its file, and with its line where it has one.
+#[derive(Debug)]
+pub struct TemplateMistakes(Vec<String>);
+
+impl fmt::Display for TemplateMistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+    }
+}
+
+impl std::error::Error for TemplateMistakes {}
+
 /// A message in words. Holds the link, so it is neither stored nor logged, and has no `Debug`.
 pub(super) struct Rendered {
     pub(super) subject: String,
@@ -147,15 +161,15 @@ impl Templates {
         Self::with_own(PathBuf::new(), BTreeMap::new())
     }
 
-    /// Those of `folder`, and the built-in ones for what it lacks; or everything that is wrong with it, in sentences that
-    /// begin with the file's name.
-    pub fn read(folder: &Path) -> Result<Self, Vec<String>> {
-        let templates = Self::with_own(folder.to_owned(), check::read_files(folder)?);
+    /// Those of `folder`, and the built-in ones for what it lacks; or everything that is wrong with it.
+    pub fn read(folder: &Path) -> Result<Self, TemplateMistakes> {
+        let own = check::read_files(folder).map_err(TemplateMistakes)?;
+        let templates = Self::with_own(folder.to_owned(), own);
         let mistakes = templates.mistakes();
         if mistakes.is_empty() {
             Ok(templates)
         } else {
-            Err(mistakes)
+            Err(TemplateMistakes(mistakes))
         }
     }
 

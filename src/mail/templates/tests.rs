@@ -48,11 +48,14 @@ impl Folder {
     }
 
     fn templates(&self) -> Templates {
-        Templates::read(self.0.path()).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
+        Templates::read(self.0.path()).unwrap_or_else(|mistakes| panic!("{mistakes}"))
     }
 
     fn mistakes(&self) -> Vec<String> {
-        Templates::read(self.0.path()).err().unwrap_or_default()
+        Templates::read(self.0.path())
+            .err()
+            .map(|mistakes| mistakes.0)
+            .unwrap_or_default()
     }
 }
 
@@ -398,5 +401,8 @@ fn a_folder_without_templates_is_a_mistake() {
     fs::create_dir(folder.path("layout.html")).unwrap();
     assert!(folder.mistakes()[0].contains("cannot be read"));
     let nowhere = Templates::read(Path::new("/nowhere")).unwrap_err();
-    assert!(nowhere[0].starts_with("/nowhere: cannot be read"), "{nowhere:?}");
+    assert!(
+        nowhere.to_string().starts_with("\n  /nowhere: cannot be read"),
+        "{nowhere}"
+    );
 }

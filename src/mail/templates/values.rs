@@ -19,6 +19,7 @@ pub(super) const fn name(message: &Message) -> &'static str {
         Message::VerifyNewEmail { taken: false, .. } => "verify_new_email",
         Message::ResetPassword(_) => "reset_password",
         Message::ResetPasswordByAdmin(_) => "reset_password_by_admin",
+        Message::Invitation(_) => "invitation",
         Message::AccountExists(_) | Message::VerifyNewEmail { taken: true, .. } => "account_exists",
         Message::PasswordChanged(_) => "password_changed",
         Message::EmailChanged(_) => "email_changed",
@@ -45,6 +46,7 @@ pub(super) fn of(message: &Message, site: &Site<'_>, link: Option<&Link>) -> Val
         | Message::VerifyNewEmail { asked: it, .. }
         | Message::ResetPassword(it)
         | Message::ResetPasswordByAdmin(it)
+        | Message::Invitation(it)
         | Message::AccountExists(it)
         | Message::PasswordChanged(it)
         | Message::EmailChanged(it) => told(it),
@@ -100,14 +102,14 @@ fn minutes(life: Duration) -> u64 {
     life.as_secs().div_ceil(60)
 }
 
-/// "24 hours", "10 minutes".
+/// "7 days", "24 hours", "10 minutes".
 pub(super) fn in_words(life: Duration) -> String {
     let minutes = minutes(life);
-    let (count, unit) = if minutes >= 60 && minutes.is_multiple_of(60) {
-        (minutes / 60, "hour")
-    } else {
-        (minutes, "minute")
-    };
+    let units = [(24 * 60, "day"), (60, "hour"), (1, "minute")];
+    // "24 hours" says better than "1 day" that the same time tomorrow is too late.
+    let fits = |(length, _): &(u64, _)| minutes.is_multiple_of(*length) && (minutes / length > 1 || *length < 24 * 60);
+    let (length, unit) = units.into_iter().find(fits).unwrap_or((1, "minute"));
+    let count = minutes / length;
     if count == 1 {
         format!("{count} {unit}")
     } else {
@@ -160,6 +162,8 @@ mod tests {
             (61, "2 minutes"),
             (3600, "1 hour"),
             (86_400, "24 hours"),
+            (90_000, "25 hours"),
+            (604_800, "7 days"),
         ];
         for (seconds, words) in cases {
             assert_eq!(in_words(Duration::from_secs(seconds)), words);

@@ -68,6 +68,8 @@ pub struct MailSettings {
     pub reset_life: Duration,
     /// How long a link that verifies an address is good.
     pub verify_life: Duration,
+    /// How long a link that lets somebody invited choose a password is good.
+    pub invitation_life: Duration,
 }
 
 /// Tells the worker that the outbox has something. Clones wake the same worker; waking one that does not run is
@@ -315,6 +317,7 @@ impl Desk {
         let life = match kind {
             LinkKind::VerifyEmail | LinkKind::VerifyNewEmail => self.settings.verify_life,
             LinkKind::ResetPassword => self.settings.reset_life,
+            LinkKind::Invitation => self.settings.invitation_life,
         };
         tx.insert_link_token(&LinkTokenRow {
             hash: token.hash().as_str().to_owned(),

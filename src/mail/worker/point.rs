@@ -11,6 +11,7 @@ pub(super) enum Reason {
     AccountDisabled,
     AddressNotCurrent,
     AlreadyVerified,
+    AlreadyAccepted,
     Outdone,
 }
 
@@ -22,6 +23,7 @@ impl fmt::Display for Reason {
             Self::AccountDisabled => "the account is disabled",
             Self::AddressNotCurrent => "the account has another address now",
             Self::AlreadyVerified => "the address is verified already",
+            Self::AlreadyAccepted => "the invitation is accepted already",
             Self::Outdone => "a later change has made it pointless",
         })
     }
@@ -41,6 +43,7 @@ pub(super) fn judge(message: &Message, address: &str, user: &UserRow) -> Option<
         Message::VerifyNewEmail { .. } => current.then_some(Reason::AlreadyVerified),
         _ if !current => Some(Reason::AddressNotCurrent),
         Message::VerifyEmail(_) => user.email_verified_at.map(|_| Reason::AlreadyVerified),
+        Message::Invitation(_) => user.has_password().then_some(Reason::AlreadyAccepted),
         Message::ResetPassword(_) | Message::ResetPasswordByAdmin(_) => None,
     }
 }
@@ -52,7 +55,7 @@ pub(super) fn judge(message: &Message, address: &str, user: &UserRow) -> Option<
 /// for its mail to go elsewhere must not get that link once the owner is back.
 pub(super) const fn outdone_by(message: &Message) -> &'static [&'static str] {
     match message {
-        Message::ResetPassword(_) | Message::ResetPasswordByAdmin(_) => &["password_changed"],
+        Message::ResetPassword(_) | Message::ResetPasswordByAdmin(_) | Message::Invitation(_) => &["password_changed"],
         Message::VerifyNewEmail { .. } => &["verify_new_email", "email_changed", "password_changed"],
         Message::VerifyEmail(_)
         | Message::AccountExists(_)
@@ -86,6 +89,10 @@ mod tests {
         let disabled = UserRow {
             disabled_at: Some(now),
             ..verified.clone()
+        };
+        let invited = UserRow {
+            password_hash: String::new(),
+            ..fresh.clone()
         };
         let own = fresh.email.as_str();
         let other = "other@example.com";
@@ -128,6 +135,20 @@ mod tests {
             (Message::ResetPasswordByAdmin(told()), own, &verified, None),
             (
                 Message::ResetPasswordByAdmin(told()),
+                own,
+                &disabled,
+                Some(Reason::AccountDisabled),
+            ),
+            (Message::Invitation(told()), own, &invited, None),
+            (
+                Message::Invitation(told()),
+                other,
+                &invited,
+                Some(Reason::AddressNotCurrent),
+            ),
+            (Message::Invitation(told()), own, &fresh, Some(Reason::AlreadyAccepted)),
+            (
+                Message::Invitation(told()),
                 own,
                 &disabled,
                 Some(Reason::AccountDisabled),

@@ -135,6 +135,7 @@ fn settings() -> MailSettings {
         templates: Templates::built_in(),
         reset_life: Duration::from_mins(10),
         verify_life: 24 * HOUR,
+        invitation_life: 7 * 24 * HOUR,
     }
 }
 

@@ -32,6 +32,11 @@ pub(crate) async fn delivered(reader: &Anonymous) -> Vec<Mail> {
     serde_json::from_value(reply.json()).expect("a list of mails")
 }
 
+/// Waits for `count` mails to `email` and gives them, newest first.
+pub(crate) async fn mail_to(reader: &Anonymous, email: &str, count: usize) -> Vec<Mail> {
+    wait_for(reader, count, |mail| mail.to.contains(email)).await
+}
+
 /// Waits until `count` mails that `wanted` picks have arrived, and gives them, newest first.
 pub(crate) async fn wait_for(reader: &Anonymous, count: usize, wanted: impl Fn(&Mail) -> bool) -> Vec<Mail> {
     let deadline = Instant::now() + PATIENCE;

@@ -2,7 +2,7 @@
 
 use std::{fs, panic::resume_unwind, path::Path, sync::Arc, time::Duration};
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use url::Url;
 use uuid::Uuid;
@@ -143,6 +143,28 @@ impl Place {
             .execute(&mut server)
             .await
             .expect("connections can be ended");
+    }
+
+    /// Runs statements in the place's database, behind every server's back.
+    pub(crate) async fn execute(&self, sql: &'static str) {
+        sqlx::any::install_default_drivers();
+        let url = match self.engine() {
+            Engine::Sqlite => format!("{}?mode=rwc", self.database_url()),
+            Engine::Postgres => self.database_url().to_owned(),
+        };
+        let mut database = AnyConnection::connect(&url).await.expect("the database answers");
+        let done = sqlx::raw_sql(sql).execute(&mut database).await;
+        done.expect("its rows can be changed");
+        database.close().await.expect("the connection can be closed");
+    }
+
+    /// Has the PostgreSQL database take no more changes, as a standby does.
+    pub(crate) async fn default_to_read_only(&self) {
+        let name = database_name(self.database_url());
+        let alter = format!("ALTER DATABASE \"{name}\" SET default_transaction_read_only = on");
+        let mut server = connect().await;
+        let altered = sqlx::raw_sql(AssertSqlSafe(alter)).execute(&mut server).await;
+        altered.expect("the database can be altered");
     }
 
     /// Has the PostgreSQL server turn away who wants to connect to the database, or take them again.

@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::Write,
     net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicU16, Ordering},
@@ -59,20 +60,43 @@ impl Place {
     pub(crate) async fn vestibule_with(&self, arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Finished {
         let mut command = command(self);
         command.args(arguments).envs(variables.iter().copied());
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the binary starts");
-        // A command that refuses without reading leaves the pipe broken, which is not the matter here.
-        let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
-        let output = tokio::task::spawn_blocking(move || child.wait_with_output());
-        let output = output.await.unwrap().expect("the binary ends");
-        Finished {
-            status: output.status,
-            stdout: String::from_utf8(output.stdout).expect("text"),
-            stderr: String::from_utf8(output.stderr).expect("text"),
+        finish(command, input).await
+    }
+
+    /// Runs `vestibule arguments…` as somebody whom the modes of files bind: as root, who runs the tests in some places,
+    /// without the right to pass over them.
+    pub(crate) async fn mere_vestibule(&self, arguments: &[&str]) -> Finished {
+        let mut command = command(self);
+        let is_root = fs::metadata(self.directory()).expect("a directory").uid() == 0;
+        if is_root {
+            let mut bound = Command::new("/usr/bin/setpriv");
+            bound.args(["--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all"]);
+            bound
+                .arg(command.get_program())
+                .current_dir(self.directory())
+                .env_clear();
+            bound.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            command = bound;
         }
+        command.args(arguments);
+        finish(command, "").await
+    }
+}
+
+async fn finish(mut command: Command, input: &str) -> Finished {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
+    // A command that refuses without reading leaves the pipe broken, which is not the matter here.
+    let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output());
+    let output = output.await.unwrap().expect("the binary ends");
+    Finished {
+        status: output.status,
+        stdout: String::from_utf8(output.stdout).expect("text"),
+        stderr: String::from_utf8(output.stderr).expect("text"),
     }
 }
 

@@ -285,7 +285,7 @@ impl Server {
 
     /// Waits for `count` mails to `email` and gives them, newest first.
     pub(crate) async fn mails(&self, email: &str, count: usize) -> Vec<Mail> {
-        mail::wait_for(&self.anonymous, count, |mail| mail.to.contains(email)).await
+        mail::mail_to(&self.anonymous, email, count).await
     }
 
     /// The tokens of `count` links to `page` that were mailed to `email`, once they have come.
