@@ -261,8 +261,8 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
     let housekeeping = tokio::spawn(keep_house(services.auth.clone(), stopped));
     Ok(App {
         address,
-        services,
         metrics_address,
+        services,
         has_mailbox,
         stop,
         server,

@@ -134,9 +134,9 @@ async fn the_variables_that_deployments_set_are_known(place: Place) {
 async fn the_image_is_built_of_what_there_is(_: Place) {
     let dockerfile = read("Dockerfile");
     let ignored = read(".dockerignore");
-    let copies = dockerfile.lines().filter_map(|line| line.strip_prefix("COPY "));
+    let lines = dockerfile.lines().filter_map(|line| line.strip_prefix("COPY "));
     let mut copied = BTreeSet::new();
-    for line in copies.filter(|line| !line.contains("--from")) {
+    for line in lines.filter(|line| !line.contains("--from")) {
         let mut words: Vec<&str> = line.split(' ').collect();
         words.pop();
         copied.extend(words);

@@ -107,7 +107,7 @@ async fn steal(server: &Server) -> BTreeSet<String> {
     for sql in [
         "SELECT COUNT(*) FROM sessions WHERE remembered = 1",
         "SELECT COUNT(*) FROM refresh_tokens WHERE sealed_successor IS NOT NULL",
-        "SELECT COUNT(*) FROM link_tokens WHERE kind = 'reset'",
+        "SELECT COUNT(*) FROM link_tokens WHERE kind = 'reset_password'",
         "SELECT COUNT(*) FROM signing_keys",
     ] {
         let count: i64 = sqlx::query_scalar(sql).fetch_one(&copy).await.expect("a count");

@@ -279,20 +279,20 @@ impl Forger {
             changed.as_object_mut().unwrap().remove(name);
             changed
         };
-        let headed = |header: Value| forge(&header, &claims, sign);
-        let claiming = |claims: Value| forge(&header, &claims, sign);
+        let under = |header: Value| forge(&header, &claims, sign);
+        let saying = |claims: Value| forge(&header, &claims, sign);
         let public = self.key.public_key().as_ref().to_vec();
         vec![
-            good("one as it should be", &claiming(claims.clone())),
-            bad("an id token", &headed(with(&header, "typ", json!("JWT")))),
-            bad("one of no type", &headed(without(&header, "typ"))),
-            bad("one without an end", &claiming(without(&claims, "exp"))),
-            bad("one without an issuer", &claiming(without(&claims, "iss"))),
-            bad("one without an audience", &claiming(without(&claims, "aud"))),
-            bad("one without a subject", &claiming(without(&claims, "sub"))),
+            good("one as it should be", &saying(claims.clone())),
+            bad("an id token", &under(with(&header, "typ", json!("JWT")))),
+            bad("one of no type", &under(without(&header, "typ"))),
+            bad("one without an end", &saying(without(&claims, "exp"))),
+            bad("one without an issuer", &saying(without(&claims, "iss"))),
+            bad("one without an audience", &saying(without(&claims, "aud"))),
+            bad("one without a subject", &saying(without(&claims, "sub"))),
             bad(
                 "one that is over",
-                &claiming(with(&claims, "exp", json!(now - 5 * MINUTE))),
+                &saying(with(&claims, "exp", json!(now - 5 * MINUTE))),
             ),
             bad(
                 "an unsigned one",

@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn letters_have_the_colours_of_the_pages() {
-        let sheet = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/style/vestibule.css"));
+        let sheet = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/style/base.css"));
         let layout = include_str!("built_in/layout.html");
         let Palette {
             accent,

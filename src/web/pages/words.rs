@@ -54,6 +54,7 @@ pub(super) const fn event_kind(kind: EventKind) -> &'static str {
         EventKind::EndSession => "Device sign-out",
         EventKind::EndOtherSessions => "Sign-out of all other devices",
         EventKind::CreateUser => "Account made by hand",
+        EventKind::InviteUser => "Invitation",
         EventKind::UpdateUser => "Account change by an admin",
         EventKind::DeleteUser => "Account deletion by an admin",
         EventKind::EndUserSessions => "Sign-out everywhere by an admin",
@@ -65,7 +66,7 @@ pub(super) const fn event_kind(kind: EventKind) -> &'static str {
 
 /// How an event of the audit log ended.
 pub(super) fn outcome(code: &str) -> String {
-    const OUTCOMES: [(&str, &str); 9] = [
+    const OUTCOMES: [(&str, &str); 10] = [
         ("success", "Done"),
         // The one field whose refusal is recorded.
         ("invalid_fields", "Wrong password"),
@@ -76,13 +77,14 @@ pub(super) fn outcome(code: &str) -> String {
         (Error::UsernameTaken.code(), "Username taken"),
         (Error::LinkInvalid.code(), "Link not valid"),
         (Error::RefreshTokenReused.code(), "Token used twice"),
+        ("too_many_requests", "Too many tries"),
     ];
     in_table(&OUTCOMES, code)
 }
 
 /// What a kind of message is called.
 pub(super) fn message_kind(name: &str) -> String {
-    const KINDS: [(&str, &str); 8] = [
+    const KINDS: [(&str, &str); 9] = [
         ("verify_email", "Address verification"),
         ("verify_new_email", "New address verification"),
         ("reset_password", "Password reset"),
@@ -91,6 +93,7 @@ pub(super) fn message_kind(name: &str) -> String {
         ("password_changed", "Password was changed"),
         ("email_changed", "Address was changed"),
         ("session_reused", "Session ended for safety"),
+        ("invitation", "Invitation"),
     ];
     in_table(&KINDS, name)
 }
