@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs,
     net::SocketAddr,
     path::PathBuf,
@@ -123,10 +124,7 @@ impl Proxy {
             &[
                 ("listen 80;", format!("listen {};", around.http)),
                 ("listen 443 ssl;", format!("listen {} ssl;", around.https)),
-                (
-                    "/etc/ssl/example.com.pem",
-                    certificate.certificate.display().to_string(),
-                ),
+                ("/etc/ssl/example.com.pem", certificate.file.display().to_string()),
                 ("/etc/ssl/example.com.key", certificate.key.display().to_string()),
             ],
         );
@@ -137,16 +135,12 @@ impl Proxy {
              http {{ access_log off; include {directory}/site.conf;\n"
         );
         for module in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
-            main += &format!("{module}_temp_path {directory}/nginx-{module};\n");
+            writeln!(main, "{module}_temp_path {directory}/nginx-{module};").unwrap();
         }
         let file = around.directory.join("nginx.conf");
         fs::write(&file, main + "}\n").unwrap();
         let (prefix, file) = (around.directory.to_str().unwrap(), file.to_str().unwrap());
-        around.run(
-            "nginx",
-            &["-p", prefix, "-c", file, "-e", "stderr"],
-            certificate.certificate,
-        )
+        around.run("nginx", &["-p", prefix, "-c", file, "-e", "stderr"], certificate.file)
     }
 
     fn caddy(_: &Place, around: &Around) -> Self {

@@ -60,7 +60,7 @@ async fn a_new_certificate_is_shown_without_a_restart(place: Place) {
     let second = Certificate::make(&place, "second", &["localhost"]);
     let used = Certificate::make(&place, "used", &["localhost"]);
     let (address, known) = {
-        fs::copy(&first.certificate, &used.certificate).unwrap();
+        fs::copy(&first.file, &used.file).unwrap();
         fs::copy(&first.key, &used.key).unwrap();
         ("PUBLIC_URL", [&first, &second])
     };
@@ -71,7 +71,7 @@ async fn a_new_certificate_is_shown_without_a_restart(place: Place) {
     assert_eq!(shown(address, &known).await.key, first.key);
 
     // Half of a pair, as while one file is written after the other.
-    fs::copy(&second.certificate, &used.certificate).unwrap();
+    fs::copy(&second.file, &used.file).unwrap();
     wait_for(&process, "stays in use: TLS_KEY is not the key of the certificate").await;
     assert_eq!(shown(address, &known).await.key, first.key);
 
@@ -150,7 +150,7 @@ async fn files_that_do_not_go_together_are_refused_at_start(place: Place) {
     let [cert, key] = certificate.variables();
     let [_, other_key] = other.variables();
     let garbled = place.directory().join("garbled.pem");
-    let text = fs::read_to_string(&certificate.certificate).unwrap();
+    let text = fs::read_to_string(&certificate.file).unwrap();
     fs::write(&garbled, text.replace("MII", "MIJ")).unwrap();
     let locked = place.directory().join("locked.key");
     let text = fs::read_to_string(&certificate.key).unwrap();

@@ -70,7 +70,7 @@ const SITE: &str = "https://login.example.com";
 const LEAVE_OUT: &str = "`scripts/with-others cargo test` leaves out the tests whose programs are not installed";
 
 /// Runs an example with the keys of the server at this address, on these tokens; says which were taken.
-type Verify = fn(String, JwkSet, &[Case]) -> Vec<bool>;
+type Verify = fn(&str, &JwkSet, &[Case]) -> Vec<bool>;
 
 struct Case {
     what: &'static str,
@@ -125,7 +125,7 @@ fn tokens(cases: &[Case]) -> impl Iterator<Item = &str> {
     cases.iter().map(|case| case.token.as_str())
 }
 
-fn in_python(url: String, _: JwkSet, cases: &[Case]) -> Vec<bool> {
+fn in_python(url: &str, _: &JwkSet, cases: &[Case]) -> Vec<bool> {
     // The system's own, for which Debian has PyJWT, where the first on the way is another.
     let has_jwt = |python: &&str| {
         let tried = Command::new(python).args(["-c", "import jwt, cryptography"]).output();
@@ -142,12 +142,12 @@ for token in sys.argv[1:]:
     except jwt.PyJWTError as error:
         print('refused', type(error).__name__, error)
 ";
-    let script = with_keys_at(&example("python"), &url) + run;
+    let script = with_keys_at(&example("python"), url) + run;
     let output = Command::new(python).args(["-c", &script]).args(tokens(cases)).output();
     read(&output.expect("Python runs"), cases)
 }
 
-fn in_node(url: String, _: JwkSet, cases: &[Case]) -> Vec<bool> {
+fn in_node(url: &str, _: &JwkSet, cases: &[Case]) -> Vec<bool> {
     let run = "
 for (const token of process.argv.slice(1)) {
   try {
@@ -159,7 +159,7 @@ for (const token of process.argv.slice(1)) {
   }
 }
 ";
-    let script = with_keys_at(&example("js"), &url) + run;
+    let script = with_keys_at(&example("js"), url) + run;
     // Where npm puts jose, for the browser tests' package names it.
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("end2end");
     let output = Command::new("node")
@@ -170,8 +170,8 @@ for (const token of process.argv.slice(1)) {
     read(&output.unwrap_or_else(|error| panic!("{error}: {LEAVE_OUT}")), cases)
 }
 
-fn in_rust(_: String, keys: JwkSet, cases: &[Case]) -> Vec<bool> {
-    let subject = |token| verify_example::subject(token, &keys);
+fn in_rust(_: &str, keys: &JwkSet, cases: &[Case]) -> Vec<bool> {
+    let subject = |token| verify_example::subject(token, keys);
     tokens(cases).map(|token| subject(token).is_some()).collect()
 }
 
@@ -194,8 +194,8 @@ async fn takes_good_access_tokens_and_nothing_else(place: Place, verify: Verify)
 
 async fn judge(url: String, server: &Anonymous, cases: Vec<Case>, verify: Verify) {
     let keys = server.get("/.well-known/jwks.json").await.expect(200);
-    let keys = serde_json::from_slice(&keys.body).unwrap();
-    let judged = tokio::task::spawn_blocking(move || (verify(url, keys, &cases), cases)).await;
+    let keys: JwkSet = serde_json::from_slice(&keys.body).unwrap();
+    let judged = tokio::task::spawn_blocking(move || (verify(&url, &keys, &cases), cases)).await;
     let (verdicts, cases) = judged.unwrap();
     for (case, was_taken) in cases.iter().zip(verdicts) {
         assert_eq!(was_taken, case.is_good, "{}: {}", case.what, case.token);

@@ -20,7 +20,7 @@ use super::Place;
 
 /// A certificate that signed itself, and its key, as files.
 pub(crate) struct Certificate {
-    pub(crate) certificate: PathBuf,
+    pub(crate) file: PathBuf,
     pub(crate) key: PathBuf,
     der: CertificateDer<'static>,
 }
@@ -30,12 +30,12 @@ impl Certificate {
     pub(crate) fn make(place: &Place, name: &str, hosts: &[&str]) -> Self {
         let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
         let made = rcgen::generate_simple_self_signed(hosts).expect("a certificate");
-        let certificate = place.directory().join(format!("{name}.pem"));
+        let file = place.directory().join(format!("{name}.pem"));
         let key = place.directory().join(format!("{name}.key"));
-        std::fs::write(&certificate, made.cert.pem()).expect("a file");
+        std::fs::write(&file, made.cert.pem()).expect("a file");
         std::fs::write(&key, made.signing_key.serialize_pem()).expect("a file");
         Self {
-            certificate,
+            file,
             key,
             der: made.cert.der().clone(),
         }
@@ -45,7 +45,7 @@ impl Certificate {
     pub(crate) fn found(path: &Path) -> Option<Self> {
         let der = CertificateDer::from_pem_file(path).ok()?;
         Some(Self {
-            certificate: path.to_owned(),
+            file: path.to_owned(),
             key: PathBuf::new(),
             der,
         })
@@ -54,7 +54,7 @@ impl Certificate {
     /// `TLS_CERT` and `TLS_KEY`.
     pub(crate) fn variables(&self) -> [(&str, &str); 2] {
         [
-            ("TLS_CERT", self.certificate.to_str().expect("a path of text")),
+            ("TLS_CERT", self.file.to_str().expect("a path of text")),
             ("TLS_KEY", self.key.to_str().expect("a path of text")),
         ]
     }

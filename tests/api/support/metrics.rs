@@ -96,13 +96,11 @@ fn check_sample(sample: &str) -> &str {
         assert!(is_name(label) && seen.insert(label), "{sample}");
         let (value, after) = value.split_once('"').expect("the end of the value");
         assert!(!value.contains('\\'), "no value needs escapes: {sample}");
-        match after.strip_prefix(',') {
-            Some(more) => rest = more,
-            None => {
-                assert_eq!(after, "", "{sample}");
-                return name;
-            }
-        }
+        let Some(more) = after.strip_prefix(',') else {
+            assert_eq!(after, "", "{sample}");
+            return name;
+        };
+        rest = more;
     }
 }
 
