@@ -29,6 +29,9 @@ async fn every_mistake_is_reported_at_once(place: Place) {
         ("PASSWORD_MIN_SCORE", "9"),
         ("ARGON2_MEMORY_KIB", "lots"),
         ("ALLOW_SIGNUP", "perhaps"),
+        ("TRUSTED_PROXIES", "everybody"),
+        ("RATE_LIMITS", "some"),
+        ("LIMIT_TRIES_PER_ACCOUNT", "ten"),
         ("LOG_FORMAT", "xml"),
         ("SEALING_KEY", "short-secret-x9"),
         ("DATABASE_URL", "mysql://root:hunter2@localhost/auth"),
@@ -194,6 +197,12 @@ async fn help_names_every_variable(place: Place) {
         "PRIVATE_SIGNUP",
         "ALLOW_SIGNUP",
         "PRODUCTS",
+        "TRUSTED_PROXIES",
+        "RATE_LIMITS",
+        "LIMIT_TRIES_PER_ACCOUNT",
+        "LIMIT_TRIES_PER_NETWORK",
+        "LIMIT_MAILS_PER_ADDRESS",
+        "LIMIT_MAILS_PER_NETWORK",
         "MAIL_FROM",
         "TLS_CERT",
         "TLS_KEY",
@@ -216,13 +225,11 @@ async fn an_option_may_stand_after_the_command(place: Place) {
 async fn what_has_no_effect_is_warned_of(place: Place) {
     let variables = [
         ("SECRET_KEY", SECRET_KEY),
-        ("TRUSTED_PROXIES", "10.0.0.0/8"),
         ("SMTP_URL", "smtps://u:hunter2@localhost:9"),
     ];
     let output = Process::start(&place, &variables).await.output();
     for said in [
         "SECRET_KEY is set but not used",
-        "TRUSTED_PROXIES is not known to this version",
         "mail is sent from no-reply@localhost",
         "mail goes to the mail server localhost, port 9",
     ] {

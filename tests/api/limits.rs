@@ -33,6 +33,7 @@ both_engines![
 one_engine![
     sqlite: Sqlite,
     what_is_refused_costs_no_hash,
+    the_api_tells_what_it_limits,
     the_devices_cookie_is_guarded,
     the_log_says_once_that_a_limit_was_reached,
 ];
@@ -651,6 +652,35 @@ async fn what_is_refused_costs_no_hash(place: Place) {
     }
     let by_network = time("fay", 429).await;
     assert!(by_network < hashed / 4, "hashed {hashed:?}, by network {by_network:?}");
+}
+
+async fn the_api_tells_what_it_limits(place: Place) {
+    let server = place.start().await;
+    let document = server.anonymous().get("/openapi.json").await.expect(200).json();
+    for (method, path) in [
+        ("post", LOG_IN),
+        ("post", "/token"),
+        ("post", REGISTER),
+        ("post", FORGOT),
+        ("post", RESEND),
+        ("post", "/api/auth/verify-email"),
+        ("post", "/api/auth/reset-password"),
+        ("post", "/api/auth/me/password"),
+        ("post", "/api/auth/me/email"),
+        ("delete", "/api/auth/me"),
+    ] {
+        let refusal = &document["paths"][path][method]["responses"]["429"];
+        for name in ["Retry-After", "RateLimit", "RateLimit-Policy"] {
+            assert!(
+                refusal["headers"][name]["description"].is_string(),
+                "{method} {path}: {refusal}"
+            );
+        }
+        let example = &refusal["content"]["application/problem+json"]["examples"]["too_many_requests"]["value"];
+        assert_eq!(example["status"], 429, "{method} {path}: {refusal}");
+    }
+    let unlimited = &document["paths"]["/api/auth/refresh"]["post"]["responses"];
+    assert!(unlimited["401"].is_object() && unlimited.get("429").is_none());
 }
 
 async fn the_devices_cookie_is_guarded(place: Place) {
