@@ -92,14 +92,6 @@ impl Engine {
         }
     }
 
-    /// The statements that show whether a database of ours can be written, and write nothing.
-    pub(super) const fn try_to_write(self) -> &'static str {
-        match self {
-            Self::Sqlite => "BEGIN IMMEDIATE; ROLLBACK;",
-            Self::Postgres => "BEGIN; SELECT name FROM locks FOR UPDATE SKIP LOCKED; ROLLBACK;",
-        }
-    }
-
     /// The statement that looks for damage and says `ok` where there is none. A server looks after its own files.
     pub(super) const fn check_file(self) -> Option<&'static str> {
         match self {

@@ -147,8 +147,19 @@ pub enum OpenError {
 
 impl From<sqlx::Error> for OpenError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Database(error.into())
+        match damage(&error) {
+            Some(verdict) => Self::Damaged { verdict },
+            None => Self::Database(error.into()),
+        }
     }
+}
+
+/// What SQLite says of a file that is none of its own any more: CORRUPT.
+fn damage(error: &sqlx::Error) -> Option<String> {
+    let error = error.as_database_error()?;
+    error.try_downcast_ref::<SqliteError>()?;
+    let code: u32 = error.code()?.parse().ok()?;
+    (code & 0xff == 11).then(|| error.message().to_owned())
 }
 
 impl From<MigrateError> for OpenError {

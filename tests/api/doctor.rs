@@ -42,8 +42,8 @@ async fn doctor(place: &Place, variables: &[(&str, &str)]) -> Finished {
 }
 
 /// Somebody who is bound by the modes of files, as root is not.
-async fn doctor_of_a_mere_user(place: &Place) -> Finished {
-    place.mere_vestibule(&["doctor"]).await
+async fn doctor_of_a_mere_user(place: &Place, variables: &[(&str, &str)]) -> Finished {
+    place.mere_vestibule(&["doctor"], variables).await
 }
 
 trait Diagnosis {
@@ -85,6 +85,7 @@ fn files(place: &Place) -> Vec<String> {
 }
 
 async fn a_sound_installation_is_found_sound_before_and_beside_a_server(place: Place) {
+    fs::set_permissions(place.directory(), Permissions::from_mode(0o700)).expect("its mode");
     let before = files(&place);
     let finished = doctor(&place, &[("SEALING_KEY", "")]).await;
     if place.engine() == Engine::Sqlite {
@@ -153,7 +154,7 @@ async fn a_database_that_takes_no_change_is_told(place: Place) {
         Engine::Sqlite => {
             let file = place.directory().join("vestibule.db");
             fs::set_permissions(&file, Permissions::from_mode(0o400)).expect("its mode");
-            let finished = doctor_of_a_mere_user(&place).await;
+            let finished = doctor_of_a_mere_user(&place, &[]).await;
             finished.fails("database", &["vestibule.db cannot be written", "chown"]);
         }
         Engine::Postgres => {
@@ -226,18 +227,24 @@ async fn what_others_can_read_is_told(place: Place) {
 }
 
 async fn a_directory_that_cannot_be_written_is_told(place: Place) {
-    let nowhere = [("DATA_DIR", "/proc/x"), ("DATABASE_URL", "")];
-    doctor(&place, &nowhere)
-        .await
-        .fails("data", &["/proc/x cannot be made in /proc"]);
     let file = place.directory().join("file");
     fs::write(&file, "").expect("a file");
     let file = [("DATA_DIR", file.to_str().expect("a path of text"))];
     doctor(&place, &file).await.fails("data", &["is no directory"]);
     fs::set_permissions(place.directory(), Permissions::from_mode(0o500)).expect("its mode");
-    let finished = doctor_of_a_mere_user(&place).await;
+    let unwritable = doctor_of_a_mere_user(&place, &[]).await;
+    let deeper = place.directory().join("deep/er");
+    let deeper = [
+        ("DATA_DIR", deeper.to_str().expect("a path of text")),
+        ("DATABASE_URL", ""),
+    ];
+    let unmakeable = doctor_of_a_mere_user(&place, &deeper).await;
     fs::set_permissions(place.directory(), Permissions::from_mode(0o700)).expect("its mode");
-    finished.fails("data", &["cannot be written", "chown"]);
+    unwritable.fails("data", &["cannot be written", "chown"]);
+    unmakeable.fails("data", &["deep/er cannot be made in", "make it"]);
+    doctor(&place, &deeper)
+        .await
+        .passes("ok    data", &["the first start makes", "deep/er"]);
 }
 
 async fn a_sealing_key_that_is_lost_is_told(place: Place) {

@@ -125,6 +125,7 @@ async fn an_invitation_that_was_accepted_is_not_sent_again(place: Place) {
     let server = place.start().await;
     let admin = server.admin("admin@example.com").await;
     let first = invitation(&server, "ann@example.com").await;
+    server.mail_is_done().await;
     let sent = admin.get("/api/mail?limit=1").await.items().remove(0);
     assert_eq!(sent["kind"], "invitation");
     let again = format!("/api/mail/{}/resend", sent["id"].as_str().unwrap());
@@ -138,6 +139,7 @@ async fn an_invitation_that_was_accepted_is_not_sent_again(place: Place) {
     };
     reset(&first).await.expect(200);
     reset(&links[0]).await.expect_problem(400, "link_invalid");
+    server.mail_is_done().await;
 
     admin.post(&again).await.expect_success();
     server.app().mail().wake();

@@ -65,8 +65,9 @@ impl Place {
 
     /// Runs `vestibule arguments…` as somebody whom the modes of files bind: as root, who runs the tests in some places,
     /// without the right to pass over them.
-    pub(crate) async fn mere_vestibule(&self, arguments: &[&str]) -> Finished {
+    pub(crate) async fn mere_vestibule(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Finished {
         let mut command = command(self);
+        command.envs(variables.iter().copied());
         let is_root = fs::metadata(self.directory()).expect("a directory").uid() == 0;
         if is_root {
             let mut bound = Command::new("/usr/bin/setpriv");

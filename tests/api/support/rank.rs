@@ -140,8 +140,8 @@ fn a_rank_sum_is_that_of_the_books() {
     near(rank_sum_z(&[1.0, 2.0, 3.0], &[4.0, 5.0, 6.0]), -1.964);
     near(rank_sum_z(&[4.0, 5.0, 6.0], &[1.0, 2.0, 3.0]), 1.964);
     near(rank_sum_z(&[1.0, 4.0], &[2.0, 3.0]), 0.0);
-    // With the correction for ties: U is 2, expected 4.5, its variance 5.25 less 0.45.
-    near(rank_sum_z(&[1.0, 2.0, 2.0], &[2.0, 3.0, 4.0]), -1.650);
+    // With the correction for ties: U is 1, expected 4.5, its variance 5.25 less 0.6.
+    near(rank_sum_z(&[1.0, 2.0, 2.0], &[2.0, 3.0, 4.0]), -1.623);
     near(rank_sum_z(&[1.0, 1.0], &[1.0, 1.0]), 0.0);
 }
 
@@ -158,7 +158,8 @@ fn what_is_alike_is_rarely_told_apart_and_half_a_width_always_is() {
             one: (0..SAMPLES).map(|_| draw()).collect(),
             other: (0..SAMPLES).map(|_| draw()).collect(),
         };
-        times.assert_alike("two of a kind");
+        let seen = rank_sum_z(&times.one, &times.other);
+        assert!(seen.abs() < LIMIT, "round {round}: {seen}");
         let shift = times.middle_half() / 2.0;
         let other = times.other.iter().map(|time| time + shift).collect();
         let different = Times { one: times.one, other };
