@@ -17,6 +17,7 @@ both_engines![
     a_server_that_hangs_holds_up_neither_the_outbox_nor_the_stop,
     a_server_that_dies_in_the_middle_of_a_letter_gets_it_again,
     an_answer_that_is_lost_repeats_the_letter_with_another_link_that_works,
+    an_address_beyond_ascii_goes_to_a_server_that_takes_it,
     mail_waits_for_a_server_that_nobody_runs,
     one_connection_takes_many_letters,
     a_mail_server_takes_the_place_of_the_built_in_mailbox,
@@ -314,6 +315,31 @@ async fn an_answer_that_is_lost_repeats_the_letter_with_another_link_that_works(
     };
     reset(&tokens[0]).await.expect(200);
     reset(&tokens[1]).await.expect_refusal();
+}
+
+async fn an_address_beyond_ascii_goes_to_a_server_that_takes_it(place: Place) {
+    let mail = MailServer::start(&place, Security::Plain).await;
+    let server = start(&place, &mail).await;
+    server.sign_up("jürgen@example.com").await;
+    let error = server.message_is("jürgen@example.com", "failed", 1).await;
+    assert!(error.contains("SMTPUTF8"), "{error}");
+    assert!(mail.received().is_empty());
+    server.stop().await;
+
+    let mail = MailServer::start(&place, Security::Plain).await;
+    mail.play(
+        Step::Ehlo,
+        Trick::Say("250-mail.example.com\r\n250-SMTPUTF8\r\n250 8BITMIME"),
+    );
+    let server = start(&place, &mail).await;
+    server.sign_up("zoë@müller.example").await;
+    // Domains have a form in ASCII; what stands before them has none (RFC 6531).
+    let letter = mail.letters("zoë@xn--mller-kva.example", 1).await.remove(0);
+    let heard = mail.heard();
+    let from = heard.iter().find(|line| line.starts_with("MAIL FROM")).unwrap();
+    assert!(from.contains(" SMTPUTF8"), "{from}");
+    let token = letter.mail().link_token("/verify-email").expect("a link");
+    verify(&server, &token).await;
 }
 
 async fn mail_waits_for_a_server_that_nobody_runs(place: Place) {
