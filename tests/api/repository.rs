@@ -123,7 +123,7 @@ async fn the_variables_that_deployments_set_are_known(place: Place) {
         "docs/proxy/traefik.yaml",
     ] {
         let of_paper = set(read(paper).lines(), '=');
-        assert_eq!(of_paper.len(), 3, "{paper}");
+        assert_eq!(of_paper.len(), 4, "{paper}");
         all.extend(of_paper);
     }
     for name in all {
