@@ -521,7 +521,7 @@ fn tests_are_found_in_sources() {
 > ];
 > fn helper() {}
 > #[tokio::test]
-> #[ignore]
+> #[cfg(unix)]
 > async fn at_the_margin() {}
 > mod tests {
 >     one_engine![sqlite: Sqlite, listed_inside];
