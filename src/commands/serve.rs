@@ -1,14 +1,16 @@
 //! `vestibule serve`: the server itself.
 
-use std::sync::Arc;
+use std::{sync::Arc, thread};
 
 use anyhow::Context;
+use aws_lc_rs::rand;
 use tokio::signal::unix::{SignalKind, signal};
 use vestibule::{app, clock::SystemClock, config::Config, telemetry};
 
 /// Serves until it is asked to stop by SIGTERM or Ctrl-C.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     telemetry::init(config.log_format)?;
+    gather_entropy();
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -33,4 +35,11 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!("stopping");
     app.stop().await;
     Ok(())
+}
+
+/// The first random bytes wait for the jitter of the processor's own timing, for as long as all the rest of a start takes:
+/// they are asked for while that goes on. Whoever needs some meanwhile waits for the same.
+fn gather_entropy() {
+    // What it would fail with, it fails with again where the bytes are needed.
+    thread::spawn(|| rand::fill(&mut [0]).is_ok());
 }
