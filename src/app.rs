@@ -98,7 +98,7 @@ pub struct Services {
 impl Services {
     /// Opens the database, bringing its tables up to date, and reads the signing keys.
     pub async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let store = Store::open(&location(config)).await?;
+        let store = Store::open(&location(&config.database)).await?;
         let waker = Waker::default();
         let sealing_key = Arc::new(sealing_key(config, &store).await?);
         let auth = Auth::new(Parts {
@@ -136,7 +136,7 @@ impl Services {
 
     /// Whether the database is there, rather than one that [`open`](Self::open) would make.
     pub async fn has_database(config: &Config) -> Result<bool, StartError> {
-        Ok(Store::exists(&location(config)).await?)
+        Ok(Store::exists(&location(&config.database)).await?)
     }
 
     /// Closes the database.
@@ -145,8 +145,10 @@ impl Services {
     }
 }
 
-pub(crate) fn location(config: &Config) -> Location {
-    match &config.database {
+/// Where the store finds the database of this URL.
+#[must_use]
+pub fn location(database: &DatabaseUrl) -> Location {
+    match database {
         DatabaseUrl::Sqlite(path) => Location::Sqlite(path.clone()),
         DatabaseUrl::Postgres(url) => Location::Postgres(url.clone()),
     }

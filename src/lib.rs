@@ -8,6 +8,7 @@
 //! web       → auth, products, metrics; and by name: config (the site's), mail (the built-in mailbox, devices in words),
 //!             password (as it is typed and judged), token (the published keys, refresh tokens, sealing)
 //! products  → auth, store
+//! import    → auth (what a user is to an import), store (the tables of others)
 //! auth      → store, mail, password, token, metrics
 //! mail      → store, token, config
 //! telemetry → config
@@ -32,6 +33,8 @@ pub mod config;
 pub mod doctor;
 // Typed identifiers: a user's id cannot be passed where a session's is wanted.
 pub mod id;
+// Users of other applications: where they are read from, and what is made of their columns.
+pub mod import;
 // Connections: accepted, limited in time, with TLS or without, and ended in order.
 mod listen;
 // What is said by mail: messages, templates, the outbox worker and its transports.

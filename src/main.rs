@@ -38,6 +38,14 @@ enum Command {
     /// Look for what is wrong: configuration, files, database, keys, clock and mail. Changes nothing, sends nothing; ends
     /// with an error where something has to be put right
     Doctor,
+    /// Copy the SQLite database into a file, also while a server runs on it
+    Backup(commands::backup::Backup),
+    /// Put a copy in the place of the SQLite database; the server must be stopped
+    ///
+    /// The copy is checked before anything is replaced, and the database that was there is kept under another name. Every
+    /// session and every mailed link of the copy ends, messages that had not left are dropped, and a new key signs access
+    /// tokens: what has ended since the copy was made must not come back.
+    Restore(commands::restore::Restore),
     /// Print the API's OpenAPI document
     Openapi,
 }
@@ -48,7 +56,7 @@ fn main() -> ExitCode {
         Err(error) if commands::is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => {
             commands::complain(&error);
-            ExitCode::FAILURE
+            commands::exit_code(&error)
         }
     }
 }
@@ -65,6 +73,8 @@ fn run() -> anyhow::Result<()> {
             Some(Command::User(command)) => commands::user::run(command, &config?).await,
             Some(Command::Keys(command)) => commands::keys::run(command, &config?).await,
             Some(Command::Mail(command)) => commands::mail::run(command, &config?).await,
+            Some(Command::Backup(backup)) => commands::backup::run(&backup, &config?).await,
+            Some(Command::Restore(restore)) => commands::restore::run(&restore, &config?).await,
             Some(Command::Health) => commands::health::run(&config?).await,
             Some(Command::Openapi) => commands::openapi::run(&config?),
         }

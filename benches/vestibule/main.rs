@@ -11,6 +11,7 @@ mod comparison;
 mod flood;
 mod floors;
 mod growth;
+mod import;
 mod measure;
 mod process;
 mod report;
@@ -48,6 +49,9 @@ const HS256: [(&str, &str); 2] = [
 const MAX_MEMORY_BEFORE_LOG_IN: u64 = 20 << 20;
 const MAX_TIME_TO_FIRST_ANSWER: Duration = Duration::from_millis(60);
 
+/// 100,000 users in a minute.
+const MIN_IMPORT_RATE: f64 = 100_000.0 / 60.0;
+
 /// How often and for how long to measure.
 #[derive(Clone, Copy)]
 struct Plan {
@@ -58,6 +62,8 @@ struct Plan {
     log_in_window: Window,
     /// How much there is in the database that has grown.
     grown: Size,
+    /// How many users move in.
+    imported: u32,
 }
 
 impl Plan {
@@ -67,6 +73,7 @@ impl Plan {
         window: Window::of_millis(2000),
         log_in_window: Window::of_millis(4000),
         grown: Size { users: 1_000_000 },
+        imported: 100_000,
     };
     const QUICK: Self = Self {
         rounds: 3,
@@ -74,6 +81,7 @@ impl Plan {
         window: Window::of_millis(500),
         log_in_window: Window::of_millis(1000),
         grown: Size { users: 20_000 },
+        imported: 10_000,
     };
 }
 
@@ -144,6 +152,10 @@ fn bench(plan: Plan, part: &str) -> anyhow::Result<()> {
     }
     if "growth".contains(part) {
         measure_growth(plan, &stage, &directory, &mut report)?;
+    }
+    if "import".contains(part) {
+        let rate = import::users_a_second(&directory.path().join("import"), plan.imported)?;
+        report.rate("users imported a second", rate, MIN_IMPORT_RATE)?;
     }
     stage.clients.block_on(async {
         eddsa.process.stop().await?;

@@ -84,6 +84,11 @@ impl Report {
         self.memory("  most memory that was ever resident", flood.peak, Some(MAX_PEAK))
     }
 
+    pub(crate) fn rate(&mut self, what: &str, rate: f64, aim: f64) -> io::Result<()> {
+        let verdict = verdict(rate >= aim);
+        writeln!(self.0, "{what:48} {rate:>14.0}   aim {aim:.0}: {verdict}")
+    }
+
     pub(crate) fn time(&mut self, what: &str, time: Duration, aim: Duration) -> io::Result<()> {
         let amount = format!("{:.1} ms", milliseconds(time));
         let verdict = verdict(time <= aim);

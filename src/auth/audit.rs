@@ -34,10 +34,12 @@ pub(crate) enum EventKind {
     MailReset,
     ResendMessage,
     RotateKeys,
+    ImportUsers,
+    RestoreBackup,
 }
 
 impl EventKind {
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::SignUp,
         Self::LogIn,
         Self::LogOut,
@@ -61,6 +63,8 @@ impl EventKind {
         Self::MailReset,
         Self::ResendMessage,
         Self::RotateKeys,
+        Self::ImportUsers,
+        Self::RestoreBackup,
     ];
 
     /// The kind that the log calls `name`.
@@ -94,6 +98,8 @@ impl EventKind {
             Self::MailReset => "mail_reset",
             Self::ResendMessage => "resend_message",
             Self::RotateKeys => "rotate_keys",
+            Self::ImportUsers => "import_users",
+            Self::RestoreBackup => "restore_backup",
         }
     }
 }
@@ -178,8 +184,18 @@ impl<'a> Record<'a> {
 
     /// Writes it with the change that it records.
     pub(crate) async fn write(self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-        let row = EventRow {
-            id: EventId::new(now),
+        Ok(tx.insert_event(&self.row(EventId::new(now), now)).await?)
+    }
+
+    /// Writes it under this id, or, where it was written before, what there is to know by now: for what takes more than
+    /// one transaction.
+    pub(crate) async fn write_progress(self, id: EventId, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
+        Ok(tx.insert_or_update_event(&self.row(id, now)).await?)
+    }
+
+    fn row(self, id: EventId, now: Timestamp) -> EventRow {
+        EventRow {
+            id,
             at: now,
             event: self.kind.as_str().to_owned(),
             outcome: self.outcome.to_owned(),
@@ -189,8 +205,7 @@ impl<'a> Record<'a> {
             client_address: self.client.address_text(),
             user_agent: self.client.user_agent.clone(),
             detail: self.detail,
-        };
-        Ok(tx.insert_event(&row).await?)
+        }
     }
 }
 

@@ -81,7 +81,7 @@ fn is_atom_char(char: char) -> bool {
 
 /// Controls, and the marks that reorder or hide the text around them (CVE-2021-42574's trick). The two joiners are part
 /// of how Persian and emoji are written.
-fn is_unprintable(char: char) -> bool {
+pub(super) fn is_unprintable(char: char) -> bool {
     let reorders_or_hides = matches!(
         char,
         '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}'

@@ -42,6 +42,7 @@ impl AdminGuard {
 pub(super) async fn delete(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<(), Error> {
     let (guard, _) = AdminGuard::enter(tx, id).await?;
     tx.erase_messages_of(id, "the account was deleted", now).await?;
+    tx.erase_import_of(id).await?;
     if !tx.delete_user(id).await? {
         return Err(Error::NotFound);
     }

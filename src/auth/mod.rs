@@ -25,6 +25,7 @@ mod fields;
 mod find_user;
 mod finish_reset;
 mod grant_role;
+mod import_users;
 mod invite_user;
 mod keys;
 mod last_admin;
@@ -47,6 +48,7 @@ mod refresh;
 mod request_reset;
 mod resend_message;
 mod resend_verification;
+mod restore_backup;
 mod review_user;
 mod revoke_role;
 mod roles;
@@ -74,6 +76,7 @@ pub use self::{
     error::{Error, Exceeded, FieldError},
     export_account::Export,
     fields::{Client, EmailAddress, Username},
+    import_users::{ForeignRow, ForeignUser, ImportCounts, ImportOutcome, ImportRun, ImportUsers},
     invite_user::InviteUser,
     keys::{KeyStatus, SigningKeyError},
     limits::{DeviceProof, Limits},
@@ -82,6 +85,7 @@ pub use self::{
     list_users::UserQuery,
     log_in::LogIn,
     page::Page,
+    restore_backup::EndedByRestore,
     review_user::UserReview,
     roles::RoleChange,
     sign_up::{SignUp, SignedUp},

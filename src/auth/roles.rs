@@ -64,7 +64,7 @@ impl RoleChange {
 }
 
 /// Access tokens name every role, and travel in a header with each request.
-const MAX_ROLES: usize = 32;
+pub(super) const MAX_ROLES: usize = 32;
 
 /// The roles that an account gains and loses, each once.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -1,20 +1,26 @@
 //! One file per command.
 
+pub(crate) mod backup;
 pub(crate) mod doctor;
 pub(crate) mod health;
+mod import;
 pub(crate) mod keys;
 pub(crate) mod mail;
 pub(crate) mod openapi;
+pub(crate) mod restore;
 pub(crate) mod serve;
 pub(crate) mod user;
 
 use std::{
+    env, fs,
     io::{self, Write},
+    process::ExitCode,
     sync::Arc,
 };
 
 use anyhow::bail;
 use serde::Serialize;
+use uuid::Uuid;
 use vestibule::{
     app::Services,
     auth::Auth,
@@ -57,6 +63,28 @@ pub(crate) async fn with_new_auth(
     done
 }
 
+/// As [`with_auth`], for what only looks. Where there is no database, none is made that would stay: one in a directory of
+/// its own stands for it.
+pub(crate) async fn with_auth_to_look(
+    config: &Config,
+    work: impl AsyncFnOnce(&Auth) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    if missing_database(config).await?.is_none() {
+        return with_new_auth(config, work).await;
+    }
+    let directory = env::temp_dir().join(format!("vestibule-{}", Uuid::new_v4()));
+    let stand_in = Config {
+        database: DatabaseUrl::Sqlite(directory.join("vestibule.db")),
+        data_dir: directory.clone(),
+        ..config.clone()
+    };
+    let done = with_new_auth(&stand_in, work).await;
+    if let Err(error) = fs::remove_dir_all(&directory) {
+        remark(format_args!("cannot remove {}: {error}", directory.display()));
+    }
+    done
+}
+
 /// What a command has to say could not be written. A type of its own, since a database's connection breaks too.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the output")]
@@ -81,6 +109,21 @@ pub(crate) fn complain(error: &anyhow::Error) {
 pub(crate) fn remark(text: impl std::fmt::Display) {
     // If standard error is gone there is nobody left to tell.
     let _ = writeln!(io::stderr().lock(), "vestibule: {text}");
+}
+
+/// A command has done what it could, which was not all. Told by the exit status, since a script that goes on after that
+/// should know, and not by 1, which is a command that has done nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unfinished(String);
+
+/// The status with which a command ends that failed.
+pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<Unfinished>() {
+        ExitCode::from(3)
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Whether whoever read the output has seen enough, as `head` has.

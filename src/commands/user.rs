@@ -14,6 +14,19 @@ use vestibule::{
 pub(crate) enum Command {
     /// Make an account; its password is read from the terminal, or the first line of standard input
     Create(NewUser),
+    /// Bring over the users of another application, from a file or from its database; safe to run twice
+    ///
+    /// Passwords keep working: hashes are taken as they are (bcrypt, and pbkdf2-sha256, scrypt and argon2 as passlib and
+    /// Django write them), and made anew at each user's first log-in. An account that is here already is never changed.
+    /// The exit status is 3 when some users were skipped, or came over without all that they had.
+    Import(super::import::Import),
+    #[command(flatten)]
+    Account(AccountCommand),
+}
+
+/// What is done in the database that is there.
+#[derive(Subcommand)]
+pub(crate) enum AccountCommand {
     /// List accounts, oldest first
     List {
         /// Only those whose address, username or name holds this
@@ -90,13 +103,18 @@ pub(crate) struct NewUser {
 }
 
 pub(crate) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
-    let Command::Create(new) = &command else {
-        return super::with_auth(config, async |auth| obey(command, auth).await).await;
-    };
+    match command {
+        Command::Create(new) => create_account(new, config).await,
+        Command::Import(import) => super::import::run(&import, config).await,
+        Command::Account(command) => super::with_auth(config, async |auth| obey(command, auth).await).await,
+    }
+}
+
+async fn create_account(new: NewUser, config: &Config) -> anyhow::Result<()> {
     let is_invited = new.invite;
     let new_database = super::missing_database(config).await?;
     super::with_new_auth(config, async |auth| {
-        obey(command, auth).await?;
+        create(auth, new).await?;
         match new_database {
             Some(name) => Ok(super::say(format_args!("in a new database, {name}"))?),
             None => Ok(()),
@@ -150,11 +168,10 @@ async fn create(auth: &Auth, new: NewUser) -> anyhow::Result<()> {
     Ok(super::say(format_args!("Made {} ({})", user.email, user.id))?)
 }
 
-async fn obey(command: Command, auth: &Auth) -> anyhow::Result<()> {
+async fn obey(command: AccountCommand, auth: &Auth) -> anyhow::Result<()> {
     let (actor, client) = (Actor::Operator, Client::default());
     match command {
-        Command::Create(new) => create(auth, new).await?,
-        Command::List {
+        AccountCommand::List {
             search,
             role,
             status,
@@ -172,8 +189,8 @@ async fn obey(command: Command, auth: &Auth) -> anyhow::Result<()> {
             )
             .await?;
         }
-        Command::Show { user } => super::say_json(&find(auth, &user).await?)?,
-        Command::Grant { user, role } => {
+        AccountCommand::Show { user } => super::say_json(&find(auth, &user).await?)?,
+        AccountCommand::Grant { user, role } => {
             let user = find(auth, &user).await?;
             let user = auth
                 .grant_role(&actor, user.id, &role, &client)
@@ -181,7 +198,7 @@ async fn obey(command: Command, auth: &Auth) -> anyhow::Result<()> {
                 .map_err(in_words)?;
             super::say(roles_in_words(&user))?;
         }
-        Command::Revoke { user, role } => {
+        AccountCommand::Revoke { user, role } => {
             let user = find(auth, &user).await?;
             let user = auth
                 .revoke_role(&actor, user.id, &role, &client)
@@ -189,9 +206,9 @@ async fn obey(command: Command, auth: &Auth) -> anyhow::Result<()> {
                 .map_err(in_words)?;
             super::say(roles_in_words(&user))?;
         }
-        Command::Disable { user } => set_active(auth, &user, false).await?,
-        Command::Enable { user } => set_active(auth, &user, true).await?,
-        Command::Delete { user, yes } => {
+        AccountCommand::Disable { user } => set_active(auth, &user, false).await?,
+        AccountCommand::Enable { user } => set_active(auth, &user, true).await?,
+        AccountCommand::Delete { user, yes } => {
             let user = find(auth, &user).await?;
             confirm(&user, yes)?;
             auth.delete_user(&actor, user.id, None, &client)
@@ -305,7 +322,7 @@ fn confirm(user: &User, yes: bool) -> anyhow::Result<()> {
 }
 
 /// A refusal with the errors of its fields, for a terminal.
-fn in_words(error: Error) -> anyhow::Error {
+pub(super) fn in_words(error: Error) -> anyhow::Error {
     match error {
         Error::InvalidFields(errors) => {
             let errors: Vec<String> = errors

@@ -32,6 +32,7 @@ pub use self::{
     errors::{ConfigError, ConfigErrors},
     origin::PublicUrl,
     proxies::TrustedProxies,
+    sealing::copy_sealing_key,
     secret::Secret,
     settings::{Settings, read_dot_env},
     smtp::SmtpServer,

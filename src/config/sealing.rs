@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use aws_lc_rs::rand;
@@ -43,8 +43,43 @@ impl Config {
             }
             found => found,
         };
-        found.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+        found.map_err(|error| named(&path, &error))
     }
+
+    /// Where the generated secret is kept, unless one is set.
+    #[must_use]
+    pub fn sealing_key_file(&self) -> Option<PathBuf> {
+        self.sealing_key.is_none().then(|| self.data_dir.join(FILE_NAME))
+    }
+}
+
+/// Copies the generated secret, from where it is kept to beside a backup or back again, for its owner alone. Whatever is
+/// at `to` stays; that is an error unless it is the same.
+pub fn copy_sealing_key(from: &Path, to: &Path) -> io::Result<()> {
+    let secret = read(from).map_err(|error| named(from, &error))?;
+    let written = private_file::options().write(true).create_new(true).open(to);
+    let written = written.and_then(|mut file| {
+        let whole = file
+            .write_all(secret.expose().as_bytes())
+            .and_then(|()| file.sync_all());
+        whole.inspect_err(|_| drop(fs::remove_file(to)))
+    });
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match read(to) {
+            Ok(other) if other.expose() == secret.expose() => Ok(()),
+            Ok(_) => Err(named(
+                to,
+                &io::Error::new(error.kind(), "another key is there, and is not overwritten"),
+            )),
+            Err(error) => Err(named(to, &error)),
+        },
+        written => written.map_err(|error| named(to, &error)),
+    }
+}
+
+/// The error about a file, with its name.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 fn read(path: &Path) -> io::Result<Secret> {
@@ -174,6 +209,26 @@ mod tests {
                 "{mode:o}"
             );
         }
+    }
+
+    #[test]
+    fn a_sealing_key_is_copied_and_never_over_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let (first, second) = (config(&directory.path().join("1")), config(&directory.path().join("2")));
+        let secret = first.sealing_secret(false).unwrap();
+        let (kept, copy) = (first.sealing_key_file().unwrap(), directory.path().join("copy.key"));
+        for _ in 0..2 {
+            copy_sealing_key(&kept, &copy).unwrap();
+        }
+        second.sealing_secret(false).unwrap();
+        let other = second.sealing_key_file().unwrap();
+        let refused = copy_sealing_key(&copy, &other).unwrap_err().to_string();
+        assert!(refused.contains("2/sealing.key: another key is there"), "{refused}");
+        fs::remove_file(&other).unwrap();
+        copy_sealing_key(&copy, &other).unwrap();
+        assert_eq!(second.sealing_secret(true).unwrap().expose(), secret.expose());
+        let missing = copy_sealing_key(&directory.path().join("3"), &copy).unwrap_err();
+        assert!(missing.to_string().contains("/3: "), "{missing}");
     }
 
     #[test]

@@ -135,7 +135,7 @@ fn address(config: &Config) -> Finding {
 
 async fn database(config: &Config) -> (Vec<Finding>, Option<Found>) {
     let subject = "database";
-    let location = app::location(config);
+    let location = app::location(&config.database);
     let Ok(inspected) = timeout(DATABASE_LIMIT, Store::inspect(&location)).await else {
         let told = format!(
             "it did not answer within {} s: is it overloaded?",

@@ -17,9 +17,11 @@ use super::hash::{are_equal, base64, fields, number, tag_from_base64};
 
 /// bcrypt doubles with each: 12 is everybody's default, 14 takes about a second.
 const MAX_BCRYPT_COST: u32 = 14;
+pub(super) const BCRYPT_LIMIT: &str = "a cost of at most 14";
 
 /// Django's default has grown by a fifth a year to more than a million; that is a tenth of a second.
 const MAX_PBKDF2_ROUNDS: u32 = 5_000_000;
+pub(super) const PBKDF2_LIMIT: &str = "at most 5,000,000 rounds";
 
 /// `N·r`, which is memory in units of 128 bytes: 128 MiB, the largest that OWASP recommends (N=2^17, r=8).
 const MAX_SCRYPT_MEMORY: u64 = 1 << 20;
@@ -29,6 +31,8 @@ const MAX_SCRYPT_WORK: u64 = 1 << 21;
 
 /// `r·p`: beside the large block of memory, scrypt fills one of this many times 128 bytes by PBKDF2.
 const MAX_SCRYPT_LANES: u64 = 1 << 10;
+
+pub(super) const SCRYPT_LIMIT: &str = "N·r of at most 1,048,576, N·r·p of at most 2,097,152";
 
 /// bcrypt reads this many bytes of a password and no more.
 const BCRYPT_KEY_LENGTH: usize = 72;

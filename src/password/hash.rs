@@ -78,6 +78,8 @@ impl HashParameters {
     /// a core, five times as much as Django's argon2 or RFC 9106's second recommendation.
     pub const MAX_WORK: u32 = 1024 * 1024;
 
+    pub(super) const LIMIT: &str = "at most 128 MiB, and 1 GiB over all passes";
+
     /// `None` when a hash of this cost would not itself be verified: under 8 KiB or one pass (RFC 9106, section 3.1),
     /// or over the caps.
     pub(super) fn to_params(self) -> Option<Params> {

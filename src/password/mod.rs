@@ -8,6 +8,7 @@ mod foreign;
 mod hash;
 mod memory;
 mod policy;
+mod unusable;
 
 use std::{error::Error, fmt, io, num::NonZeroUsize, sync::Arc};
 
@@ -17,6 +18,7 @@ pub use self::{
     admission::Load,
     hash::{HashParameters, PasswordHash},
     policy::{Policy, Strength, Weakness},
+    unusable::UnusableHash,
 };
 use self::{
     admission::Threads,

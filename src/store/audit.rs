@@ -110,24 +110,41 @@ impl Store {
     }
 }
 
+macro_rules! insert_event {
+    ($conflict:literal) => {
+        concat!(
+            "INSERT INTO audit_events (id, at, event, outcome, user_id, actor_id, session_id, client_address, \
+             user_agent, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            $conflict
+        )
+    };
+}
+
 impl Tx {
     /// Adds an event.
     pub async fn insert_event(&mut self, event: &EventRow) -> Result<(), Error> {
+        self.write_event(insert_event!(""), event).await
+    }
+
+    /// Adds an event, or where there is one with its id, replaces the detail of that.
+    pub async fn insert_or_update_event(&mut self, event: &EventRow) -> Result<(), Error> {
+        let statement = insert_event!(" ON CONFLICT (id) DO UPDATE SET detail = excluded.detail");
+        self.write_event(statement, event).await
+    }
+
+    async fn write_event(&mut self, statement: &'static str, event: &EventRow) -> Result<(), Error> {
         self.execute(
-            sqlx::query(
-                "INSERT INTO audit_events (id, at, event, outcome, user_id, actor_id, session_id, client_address, \
-                 user_agent, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-            )
-            .bind(event.id)
-            .bind(event.at)
-            .bind(event.event.as_str())
-            .bind(event.outcome.as_str())
-            .bind(event.user_id)
-            .bind(event.actor_id)
-            .bind(event.session_id)
-            .bind(event.client_address.as_deref())
-            .bind(event.user_agent.as_deref())
-            .bind(event.detail.as_deref()),
+            sqlx::query(statement)
+                .bind(event.id)
+                .bind(event.at)
+                .bind(event.event.as_str())
+                .bind(event.outcome.as_str())
+                .bind(event.user_id)
+                .bind(event.actor_id)
+                .bind(event.session_id)
+                .bind(event.client_address.as_deref())
+                .bind(event.user_agent.as_deref())
+                .bind(event.detail.as_deref()),
         )
         .await
         .map(drop)

@@ -40,6 +40,15 @@ const POSTGRES_SESSION: &str = "SET statement_timeout = '10s'; SET idle_in_trans
 /// what exists already.
 const POSTGRES_MIGRATION: &str = "SET statement_timeout = 0; SET client_min_messages = warning;";
 
+/// For another application's database: nothing is written, and times are read alike whatever its server is set to.
+const POSTGRES_INSPECTION: &str = "SET default_transaction_read_only = on; SET statement_timeout = 0; \
+                                   SET client_min_messages = warning; SET datestyle = 'ISO, YMD'; SET timezone = 'UTC';";
+
+/// Has the file to itself, or fails at once: whoever else has it open in WAL mode keeps a lock on it, even when idle. The
+/// log is folded into the file, and goes.
+const SQLITE_OWNER: &str = "PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE; \
+                            BEGIN EXCLUSIVE;";
+
 /// Which database is behind the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Engine {
@@ -115,6 +124,45 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// The statement that lists the tables and views of another application: schema, name, and whether the name alone
+    /// finds it.
+    pub(super) const fn list_foreign_tables(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "SELECT 'main', name, 1 FROM sqlite_master WHERE type IN ('table', 'view') \
+                 AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name"
+            }
+            Self::Postgres => {
+                "SELECT CAST(table_schema AS TEXT), CAST(table_name AS TEXT), \
+                 CAST(COALESCE(table_schema = current_schema(), FALSE) AS INTEGER) \
+                 FROM information_schema.tables WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 3 DESC, 1, 2"
+            }
+        }
+    }
+
+    /// The statement that lists the columns of the table `$2` in the schema `$1`: name and type.
+    pub(super) const fn list_foreign_columns(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT name, '' FROM pragma_table_info($2, $1) ORDER BY cid",
+            Self::Postgres => {
+                "SELECT CAST(column_name AS TEXT), CAST(udt_name AS TEXT) FROM information_schema.columns \
+                 WHERE table_schema = $1 AND table_name = $2 ORDER BY ordinal_position"
+            }
+        }
+    }
+
+    /// The bytes of what a column of this type holds. Of whatever type: sqlx's `Any` reads a handful of them, and a text
+    /// that is not UTF-8 not at all.
+    pub(super) fn as_bytes(self, column: &str, kind: &str) -> String {
+        match self {
+            Self::Sqlite => format!("CAST({column} AS BLOB)"),
+            Self::Postgres if kind == "bytea" => column.to_owned(),
+            Self::Postgres => format!("convert_to(CAST({column} AS TEXT), 'UTF8')"),
+        }
+    }
+}
+
 /// Connections that write, one at a time: SQLite has one writer, and a queue of ours is fairer than its lock.
 pub(super) fn sqlite_writer(path: &Path, watch: &Watch) -> Result<Connections, sqlx::Error> {
     let pool = pool(1, SQLITE_WRITER, watch).idle_timeout(None).max_lifetime(None);
@@ -140,6 +188,11 @@ pub(super) async fn sqlite_prober(path: &Path) -> Result<AnyConnection, sqlx::Er
     connect(&sqlite(path, "rw")?, "PRAGMA busy_timeout = 5000;").await
 }
 
+/// A connection that keeps everybody else out until it is closed.
+pub(super) async fn sqlite_owner(path: &Path) -> Result<AnyConnection, sqlx::Error> {
+    connect(&sqlite(path, "rw")?, SQLITE_OWNER).await
+}
+
 /// Connections that read and write.
 pub(super) fn postgres(url: &str, watch: &Watch) -> Result<Connections, sqlx::Error> {
     let pool = pool(POSTGRES_CONNECTIONS, POSTGRES_SESSION, watch);
@@ -149,6 +202,11 @@ pub(super) fn postgres(url: &str, watch: &Watch) -> Result<Connections, sqlx::Er
 /// A connection to find out what there is, and to migrate it.
 pub(super) async fn postgres_migrator(url: &str) -> Result<AnyConnection, sqlx::Error> {
     connect(&url.parse()?, POSTGRES_MIGRATION).await
+}
+
+/// A connection that changes nothing.
+pub(super) async fn postgres_inspector(url: &str) -> Result<AnyConnection, sqlx::Error> {
+    connect(&url.parse()?, POSTGRES_INSPECTION).await
 }
 
 /// A connection outside a pool: a pool would try until its time is up, and then not say what was wrong.

@@ -100,12 +100,14 @@ pub enum OpenError {
     /// It belongs to another application.
     #[error(
         "the database holds tables that are not Vestibule's ({}); it was left untouched. Give Vestibule a database of its \
-         own, and bring the users over with `vestibule user import --from <url of this database> --table users`",
+         own with DATABASE_URL, and bring the users over with `{import}`",
         tables.join(", ")
     )]
     Foreign {
         /// The tables found, in alphabetical order.
         tables: Vec<String>,
+        /// The command that brings its users over.
+        import: String,
     },
     /// A newer Vestibule wrote it.
     #[error("the database was written by a newer Vestibule (its schema has version {version}); start that version")]

@@ -48,7 +48,7 @@ impl Store {
         if list_tables(engine, &mut connection).await?.is_empty() {
             return Ok(Found::Nothing);
         }
-        check_tables(engine, &mut connection).await?;
+        check_tables(engine, &mut connection, location).await?;
         let inspection = inspect(engine, &mut connection).await?;
         connection.close().await?;
 

@@ -17,9 +17,12 @@ use self::{
 };
 
 mod audit;
+mod backup;
 mod connections;
 mod engine;
 mod error;
+mod foreign;
+mod imports;
 mod inspect;
 mod keys;
 mod limits;
@@ -37,8 +40,11 @@ mod watch;
 
 pub use self::{
     audit::{EventFilter, EventRow, ListedEventRow},
+    backup::{BackupError, Staged, back_up},
     connections::ConnectionUse,
     error::{Error, InsertError, OpenError},
+    foreign::{ForeignError, ForeignRows, ForeignTable, ForeignValue},
+    imports::{ImportRow, ImportedUserRow},
     inspect::{Found, Inspection},
     keys::SigningKeyRow,
     limits::LimitRow,

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use sqlx::{AnyConnection, Connection, Row, migrate::Migrator};
+use url::Url;
 
 use super::{Location, OpenError, Store, engine, engine::Engine, watch::Watch};
 use crate::private_file;
 
 /// The table that says which migrations were applied. Its name is what makes a database ours.
-const MIGRATIONS_TABLE: &str = "vestibule_migrations";
+pub(super) const MIGRATIONS_TABLE: &str = "vestibule_migrations";
 
 impl Store {
     /// Opens the database, makes it if it is not there, and brings its tables up to date.
@@ -18,8 +19,8 @@ impl Store {
     pub async fn open(location: &Location) -> Result<Self, OpenError> {
         sqlx::any::install_default_drivers();
         match location {
-            Location::Sqlite(path) => Self::open_sqlite(path).await,
-            Location::Postgres(url) => Self::open_postgres(url).await,
+            Location::Sqlite(path) => Self::open_sqlite(path, location).await,
+            Location::Postgres(url) => Self::open_postgres(url, location).await,
         }
     }
 
@@ -37,11 +38,11 @@ impl Store {
         }
     }
 
-    async fn open_sqlite(path: &Path) -> Result<Self, OpenError> {
+    async fn open_sqlite(path: &Path, location: &Location) -> Result<Self, OpenError> {
         create_file(path)?;
         // A file that is not ours must not even be switched to another journal, as the writer's connection would do.
         let mut inspector = engine::sqlite_inspector(path).await?;
-        check_tables(Engine::Sqlite, &mut inspector).await?;
+        check_tables(Engine::Sqlite, &mut inspector, location).await?;
         inspector.close().await?;
 
         let watch = Watch::default();
@@ -61,10 +62,10 @@ impl Store {
         })
     }
 
-    async fn open_postgres(url: &str) -> Result<Self, OpenError> {
+    async fn open_postgres(url: &str, location: &Location) -> Result<Self, OpenError> {
         // Not one of the pool's: a migration that fails keeps its advisory lock until its connection ends.
         let mut connection = engine::postgres_migrator(url).await?;
-        check_tables(Engine::Postgres, &mut connection).await?;
+        check_tables(Engine::Postgres, &mut connection, location).await?;
         migrate(&mut connection).await?;
         connection.close().await?;
 
@@ -91,12 +92,56 @@ pub(super) fn migrator() -> Migrator {
 }
 
 /// Refuses a database that holds tables and is not ours.
-pub(super) async fn check_tables(engine: Engine, connection: &mut AnyConnection) -> Result<(), OpenError> {
+pub(super) async fn check_tables(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    location: &Location,
+) -> Result<(), OpenError> {
     let tables = list_tables(engine, connection).await?;
     if tables.is_empty() || tables.iter().any(|table| table == MIGRATIONS_TABLE) {
-        Ok(())
+        return Ok(());
+    }
+    let import = format!(
+        "vestibule user import --from {} --table {}",
+        shell_word(&shown_url(location)),
+        shell_word(users_table(&tables))
+    );
+    Err(OpenError::Foreign { tables, import })
+}
+
+/// Which of another application's tables holds its users, as far as names tell.
+fn users_table(tables: &[String]) -> &str {
+    let usual = ["users", "user", "accounts", "account", "auth_user"];
+    let found = usual.into_iter().find(|name| tables.iter().any(|table| table == name));
+    let alike = || tables.iter().find(|table| table.to_lowercase().contains("user"));
+    found.or_else(|| alike().map(String::as_str)).unwrap_or("users")
+}
+
+/// Without its password, which an error must not show.
+fn shown_url(location: &Location) -> String {
+    match location {
+        Location::Sqlite(path) => format!("sqlite:{}", path.display()),
+        Location::Postgres(url) => without_password(url),
+    }
+}
+
+fn without_password(url: &str) -> String {
+    let Ok(mut url) = Url::parse(url) else {
+        return "postgres://…".to_owned();
+    };
+    // It fails only for a URL that cannot have one.
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.to_string()
+}
+
+/// The text as a shell takes it for one word.
+fn shell_word(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/:._-@".contains(&byte);
+    if text.bytes().all(is_plain) {
+        text.to_owned()
     } else {
-        Err(OpenError::Foreign { tables })
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
@@ -120,4 +165,36 @@ fn create_file(path: &Path) -> Result<(), OpenError> {
         path: path.to_owned(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_the_users_is_found_by_its_name() {
+        for (tables, found) in [
+            (&["items", "users"][..], "users"),
+            (&["auth_group", "auth_user", "auth_user_groups"], "auth_user"),
+            (&["app_users", "products"], "app_users"),
+            (&["members"], "users"),
+        ] {
+            let tables: Vec<String> = tables.iter().map(|table| (*table).to_owned()).collect();
+            assert_eq!(users_table(&tables), found);
+        }
+    }
+
+    #[test]
+    fn a_url_is_shown_as_a_shell_takes_it_and_without_its_password() {
+        for (location, shown) in [
+            (
+                Location::Postgres("postgres://ann:hunter2@db:5433/auth?password=hunter2".to_owned()),
+                "postgres://ann@db:5433/auth",
+            ),
+            (Location::Sqlite("./auth.db".into()), "sqlite:./auth.db"),
+            (Location::Sqlite("it's mine.db".into()), r"'sqlite:it'\''s mine.db'"),
+        ] {
+            assert_eq!(shell_word(&shown_url(&location)), shown);
+        }
+    }
 }

@@ -73,7 +73,11 @@ async fn a_database_of_something_else_is_refused_untouched(place: Place) {
     let before = tables(&place, &database).await;
     let error = place.try_start(&[]).await.expect_err("it is not ours");
     let text = format!("{error:#}");
-    for said in ["users", "user import --from", "--table users"] {
+    let from = match place.engine() {
+        Engine::Sqlite => format!("user import --from {} --table users`", place.database_url()),
+        Engine::Postgres => "user import --from postgres://".to_owned(),
+    };
+    for said in ["users", &from, "--table users", "of its own with DATABASE_URL"] {
         assert!(text.contains(said), "no {said} in {text}");
     }
     assert_eq!(tables(&place, &database).await, before);

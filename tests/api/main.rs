@@ -73,12 +73,15 @@ mod trusted_proxies;
 // What the documents say of it.
 mod asvs;
 
-// Clients that were written for something else, and programs that work with Vestibule.
+// Clients that were written for something else, the users that they had, and programs that work with Vestibule.
+mod import;
+mod moving_in;
 mod reverse_proxies;
 mod templates;
 mod verification;
 
 // The server as its operator sees it.
+mod backup;
 mod command_line;
 mod configuration;
 mod databases;

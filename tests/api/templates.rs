@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Actor, Anonymous, Place, SECRET_KEY, both_engines, jwt_claims, jwt_header};
+use crate::support::{Actor, Anonymous, Place, SECRET_KEY, Server, both_engines, jwt_claims, jwt_header};
 
 both_engines![
     template_000_httpx,
@@ -21,7 +21,7 @@ both_engines![
 
 /// How the templates' readers would set Vestibule up: their algorithm, with a secret that is one, and their bad
 /// passwords let in.
-const SETTINGS: [(&str, &str); 4] = [
+pub(crate) const SETTINGS: [(&str, &str); 4] = [
     ("ALGORITHM", "HS256"),
     ("SECRET_KEY", SECRET_KEY),
     ("PASSWORD_MIN_LENGTH", "4"),
@@ -42,7 +42,12 @@ async fn template_000_httpx(place: Place) {
     let client = server.anonymous();
     let user = json!({"email": "admin@example.com", "username": "admin", "password": "your_password"});
     post_json(&client, "/register", user).await;
+    calls_of_000(&server).await;
+}
 
+/// What the README's client calls once there is an account, and so do those below.
+pub(crate) async fn calls_of_000(server: &Server) {
+    let client = server.anonymous();
     let fields = [("username", "admin"), ("password", "your_password")];
     let answer = client.post("/token").form(&fields).await.expect(200).json();
     let token = access_token(&answer);
@@ -57,6 +62,11 @@ async fn template_001_requests(place: Place) {
     let client = server.anonymous();
     let user = json!({"email": "newuser@example.com", "username": "newuser", "password": "password123"});
     post_json(&client, "/api/auth/register", user).await;
+    calls_of_001(&server).await;
+}
+
+pub(crate) async fn calls_of_001(server: &Server) {
+    let client = server.anonymous();
     let fields = [("username", "newuser@example.com"), ("password", "password123")];
     let answer = client.post("/api/auth/login").form(&fields).await.expect(200).json();
     let token = access_token(&answer);
@@ -104,9 +114,14 @@ async fn template_002_requests(place: Place) {
     let server = place.start_with(&SETTINGS).await;
     let client = server.anonymous();
     let user = json!({"email": "john@example.com", "password": "securepassword123"});
-    let created = post_json(&client, "/auth/register", user.clone()).await;
+    let created = post_json(&client, "/auth/register", user).await;
     assert_eq!(created["msg"], "user created");
+    calls_of_002(&server).await;
+}
 
+pub(crate) async fn calls_of_002(server: &Server) {
+    let client = server.anonymous();
+    let user = json!({"email": "john@example.com", "password": "securepassword123"});
     // A `requests` session keeps the cookie, and sends neither Origin nor Sec-Fetch-Site.
     let tokens = post_json(&client, "/auth/login", user).await;
     assert!(tokens["refresh_token"].is_string());
@@ -194,6 +209,11 @@ async fn template_003_http(place: Place) {
         assert_eq!(created["name"], "hamed");
         assert!(created["id"].is_string());
     }
+    calls_of_003(&server).await;
+}
+
+pub(crate) async fn calls_of_003(server: &Server) {
+    let client = server.anonymous();
     // FastAPI's OAuth2PasswordRequestForm; the README shows no body.
     let fields = [("username", "hamed@example.com"), ("password", "1234")];
     let answer = client.post("/login").form(&fields).await.expect(200).json();
@@ -242,6 +262,11 @@ async fn template_004_curl(place: Place) {
         .body("application/json", body)
         .await
         .expect_success();
+    calls_of_004(&server).await;
+}
+
+pub(crate) async fn calls_of_004(server: &Server) {
+    let client = server.anonymous();
     let form = "username=user123&password=secure_password";
     let answer = client
         .post("/token")

@@ -14,6 +14,7 @@ use crate::{
     id::{EventId, MessageId, ProductId, SessionId, UserId},
 };
 
+mod imports;
 mod limits;
 mod lists;
 mod opening;

@@ -102,12 +102,14 @@ async fn a_database_of_another_application_is_refused_by_name_and_left_untouched
         let before = fs::read(&path).unwrap();
         let refused = Store::open(&location).await.unwrap_err();
         let text = refused.to_string();
-        let OpenError::Foreign { tables } = refused else {
+        let OpenError::Foreign { tables, .. } = refused else {
             panic!("{refused:?}")
         };
         assert_eq!(tables, ["items", "users"]);
         assert!(
-            text.contains("items, users") && text.contains("vestibule user import --from"),
+            text.contains("items, users")
+                && text.contains("vestibule user import --from ")
+                && text.contains("--table users`"),
             "{text}"
         );
         let left = sqlx::query("SELECT email FROM users")

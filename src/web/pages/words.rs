@@ -61,6 +61,8 @@ pub(super) const fn event_kind(kind: EventKind) -> &'static str {
         EventKind::MailReset => "Reset link from an admin",
         EventKind::ResendMessage => "Mail sent again",
         EventKind::RotateKeys => "New signing key",
+        EventKind::ImportUsers => "Users imported",
+        EventKind::RestoreBackup => "Backup restored",
     }
 }
 

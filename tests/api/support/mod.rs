@@ -2,6 +2,7 @@
 //! programs that talk to it.
 
 mod actors;
+mod application;
 mod certificate;
 mod jar;
 mod jwt;
@@ -19,6 +20,7 @@ mod server;
 mod smtp;
 
 pub(crate) use actors::{Actor, Admin, Anonymous, ApiClient, Browser};
+pub(crate) use application::{Application, bcrypt};
 pub(crate) use certificate::{Certificate, shown};
 pub(crate) use jwt::{forge, hmac_sha256, hmac_sha384, jwt_claims, jwt_header};
 pub(crate) use mail::mail_to;

@@ -15,7 +15,7 @@ const START: i64 = 1_772_366_400;
 const FILE: &str = "vestibule.db";
 
 /// Every table whose rows a test can change, those that others refer to first.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "users",
     "user_roles",
     "sessions",
@@ -25,6 +25,7 @@ const TABLES: [&str; 11] = [
     "outbox",
     "audit_events",
     "products",
+    "imports",
     "locks",
     "limits",
 ];

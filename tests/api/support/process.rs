@@ -101,6 +101,24 @@ async fn finish(mut command: Command, input: &str) -> Finished {
     }
 }
 
+impl Place {
+    /// Runs `vestibule arguments…` and kills it after a while, as a loss of power does.
+    pub(crate) async fn vestibule_killed(&self, arguments: &[&str], after: Duration) {
+        let mut command = command(self);
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut child = command.spawn().expect("the binary starts");
+        tokio::time::sleep(after).await;
+        let _ = child.kill();
+        tokio::task::spawn_blocking(move || child.wait().expect("its end"))
+            .await
+            .unwrap();
+    }
+}
+
 /// A server in a process of its own; ended with the test.
 pub(crate) struct Process {
     child: Child,

@@ -1,0 +1,72 @@
+//! `vestibule restore`: a copy takes the place of the database.
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use vestibule::{
+    app::Services,
+    auth::{Actor, Client},
+    clock::{Clock, SystemClock},
+    config::{Config, DatabaseUrl, copy_sealing_key},
+    store::Staged,
+};
+
+use super::backup::key_of;
+
+#[derive(Args)]
+pub(crate) struct Restore {
+    /// The copy, as `backup` made it
+    file: PathBuf,
+    /// Put the sealing key back too, from the same name with `.key` at its end, where there is none
+    #[arg(long)]
+    with_key: bool,
+}
+
+pub(crate) async fn run(restore: &Restore, config: &Config) -> anyhow::Result<()> {
+    let DatabaseUrl::Sqlite(database) = &config.database else {
+        bail!(
+            "this replaces a SQLite database, and DATABASE_URL names one of PostgreSQL: stop every server, run `pg_restore \
+             --clean --if-exists --dbname=URL FILE`, and then, as a backup must not bring back what has ended since, `DELETE \
+             FROM sessions; DELETE FROM link_tokens; UPDATE outbox SET state = 'dropped', finished_at = 0 WHERE finished_at \
+             IS NULL;` with psql, and `vestibule keys rotate --now`"
+        );
+    };
+    let file = &restore.file;
+    let staged = Staged::new(file, database).await?;
+    if restore.with_key {
+        let Some(kept) = config.sealing_key_file() else {
+            bail!(
+                "--with-key puts a generated key back, but SEALING_KEY is set: set the one that the copy was made with"
+            );
+        };
+        copy_sealing_key(&key_of(file), &kept).context("cannot put the sealing key back")?;
+    }
+    let in_the_copy = Config {
+        database: DatabaseUrl::Sqlite(staged.path().to_owned()),
+        ..config.clone()
+    };
+    let opened = Services::open(&in_the_copy, Arc::new(SystemClock)).await;
+    let services = opened.with_context(|| format!("{} cannot be used; nothing was replaced", file.display()))?;
+    let ended = services.auth.restore_backup(&Actor::Operator, &Client::default()).await;
+    services.close().await;
+    let ended = ended.context("nothing was replaced")?;
+    let kept = staged.replace(SystemClock.now()).await?;
+
+    super::say(format_args!(
+        "{} is now what {} held",
+        database.display(),
+        file.display()
+    ))?;
+    if let Some(kept) = kept {
+        super::say(format_args!(
+            "What it was before is kept as {}: delete that once all is well",
+            kept.display()
+        ))?;
+    }
+    super::say(format_args!(
+        "Ended: {} sessions and {} links; dropped: {} messages that had not left. A new key signs access tokens.",
+        ended.sessions, ended.links, ended.messages
+    ))?;
+    Ok(())
+}
