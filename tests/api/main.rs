@@ -72,6 +72,7 @@ mod trusted_proxies;
 
 // What the documents say of it.
 mod asvs;
+mod readme;
 
 // Clients that were written for something else, the users that they had, and programs that work with Vestibule.
 mod import;
