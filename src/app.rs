@@ -143,6 +143,11 @@ impl Services {
     pub async fn close(&self) {
         self.store.close().await;
     }
+
+    #[cfg(test)]
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
 }
 
 /// Where the store finds the database of this URL.
@@ -421,6 +426,12 @@ async fn sweep(auth: &Auth) {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
             "cannot sweep expired sessions"
+        );
+    }
+    if let Err(error) = auth.follow_the_clock().await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "cannot put right what is of the future"
         );
     }
     if let Err(error) = auth.sweep_limits().await {

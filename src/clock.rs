@@ -12,6 +12,10 @@ use std::{
 use serde::{Serialize, Serializer};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+/// How far the clocks of machines that work together may be apart. What claims to be from later than that was written
+/// before a clock that was ahead was set right: it counts as no longer than if it were from now.
+pub const TOLERANCE: Duration = Duration::from_mins(5);
+
 /// A moment, in whole unix seconds: the resolution of the database, of a JWT's claims and of this server's answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -45,6 +49,12 @@ impl Timestamp {
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_secs(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Whether this is further in the future than another machine's clock may be: by a clock that was set back since.
+    #[must_use]
+    pub fn is_ahead_of(self, now: Self) -> bool {
+        self > now.plus(TOLERANCE)
     }
 }
 
@@ -114,6 +124,12 @@ impl ManualClock {
     pub fn advance(&self, by: Duration) {
         let later = self.now().plus(by);
         self.0.store(later.unix_seconds(), Ordering::SeqCst);
+    }
+
+    /// Moves the clock back.
+    pub fn set_back(&self, by: Duration) {
+        let earlier = self.now().minus(by);
+        self.0.store(earlier.unix_seconds(), Ordering::SeqCst);
     }
 }
 

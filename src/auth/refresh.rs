@@ -26,9 +26,10 @@ use crate::{
 /// How long a used token still gives its successor again.
 pub(super) const REPLAY_WINDOW: Duration = Duration::from_secs(10);
 
-/// Whether a token that was used at `used_at` still gives its successor again.
+/// Whether a token that was used at `used_at` still gives its successor again. Not where the clock was set back since: the
+/// window would be open for as much longer, and whoever holds an old token is a thief until then.
 pub(super) fn in_replay_window(used_at: Timestamp, now: Timestamp) -> bool {
-    now.since(used_at) <= REPLAY_WINDOW
+    now.since(used_at) <= REPLAY_WINDOW && used_at.since(now) <= REPLAY_WINDOW
 }
 
 impl Auth {
@@ -64,12 +65,15 @@ impl Auth {
         Ok(found)
     }
 
-    fn extended(session: &SessionRow, client: &Client, now: Timestamp) -> SessionRow {
+    fn extended(&self, session: &SessionRow, client: &Client, now: Timestamp) -> SessionRow {
+        // Of a session that began before the clock was set back, the end may be as much too late.
+        let dies_at = session.dies_at.min(now.plus(self.rules().session_max));
         SessionRow {
             last_used_at: now,
             expires_at: now
                 .plus(Duration::from_secs(session.idle_seconds.unsigned_abs()))
-                .min(session.dies_at),
+                .min(dies_at),
+            dies_at,
             client_address: client.address_text(),
             user_agent: client.user_agent.clone(),
             ..session.clone()
@@ -84,7 +88,7 @@ impl Auth {
         client: &Client,
         now: Timestamp,
     ) -> Result<Option<SignedIn>, Error> {
-        let session = Self::extended(&found.session, client, now);
+        let session = self.extended(&found.session, client, now);
         let successor = RefreshToken::generate();
         let sealed = token::seal_successor(presented, session.id, &successor)?;
         let mut tx = self.store().begin().await?;

@@ -1,8 +1,10 @@
-//! What time alone makes worthless is removed, in small batches, so that nobody waits for it.
+//! What time alone makes worthless is removed, in small batches, so that nobody waits for it; and what a clock that was
+//! ahead has put off is brought forward.
 
 use std::time::Duration;
 
 use super::{Auth, Error, refresh::REPLAY_WINDOW};
+use crate::{clock::TOLERANCE, mail::LONGEST_PAUSE};
 
 /// How many rows one sweep removes at most.
 const BATCH: i64 = 1000;
@@ -17,7 +19,9 @@ impl Auth {
     #[tracing::instrument(skip_all)]
     pub async fn erase_successors(&self) -> Result<(), Error> {
         let mut tx = self.store().begin().await?;
-        tx.erase_successors(self.now().minus(REPLAY_WINDOW)).await?;
+        let now = self.now();
+        tx.erase_successors(now.minus(REPLAY_WINDOW), now.plus(REPLAY_WINDOW))
+            .await?;
         Ok(tx.commit().await?)
     }
 
@@ -43,6 +47,20 @@ impl Auth {
         tx.delete_expired_sessions(now, BATCH).await?;
         tx.delete_expired_link_tokens(now, BATCH).await?;
         tx.delete_finished_messages(now.minus(MESSAGE_RETENTION), BATCH).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Puts right what was written before a clock that was ahead was set back: a session would live on, and a letter wait,
+    /// for as long as the clock was wrong. From now on they have the time that they would have had.
+    #[tracing::instrument(skip_all)]
+    pub async fn follow_the_clock(&self) -> Result<(), Error> {
+        let now = self.now();
+        let ahead = now.plus(TOLERANCE);
+        let rules = self.rules();
+        let mut tx = self.store().begin().await?;
+        tx.bring_sessions_back(now, ahead, rules.refresh_idle, rules.session_max, BATCH)
+            .await?;
+        tx.bring_messages_forward(now, ahead.plus(LONGEST_PAUSE)).await?;
         Ok(tx.commit().await?)
     }
 }

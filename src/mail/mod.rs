@@ -22,4 +22,5 @@ pub use refusal::SmtpError;
 pub use smtp::Smtp;
 pub use templates::{TemplateMistakes, Templates};
 pub use transport::Transport;
+pub(crate) use worker::LONGEST_PAUSE;
 pub use worker::{MailSettings, Waker, Worker};

@@ -37,16 +37,23 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+pub(super) const SQLITE_READONLY: u32 = 8;
+pub(super) const SQLITE_IOERR: u32 = 10;
+pub(super) const SQLITE_FULL: u32 = 13;
+
+/// SQLite's primary result code, the low byte of what it says (<https://sqlite.org/rescode.html>); none of another engine.
+pub(super) fn sqlite_code(error: &dyn DatabaseError) -> Option<u32> {
+    error.try_downcast_ref::<SqliteError>()?;
+    Some(error.code()?.parse::<u32>().ok()? & 0xff)
+}
+
 /// Whether the engine says that it cannot do now what it could do at another time.
 fn is_passing(error: &dyn DatabaseError) -> bool {
-    let Some(code) = error.code() else { return false };
-    if error.try_downcast_ref::<SqliteError>().is_some() {
-        // The low byte is the primary result code, https://sqlite.org/rescode.html: BUSY, LOCKED, NOMEM, READONLY,
-        // IOERR, FULL, CANTOPEN, PROTOCOL.
-        return code
-            .parse::<u32>()
-            .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 7 | 8 | 10 | 13 | 14 | 15));
+    if let Some(code) = sqlite_code(error) {
+        // BUSY, LOCKED, NOMEM, CANTOPEN, PROTOCOL.
+        return matches!(code, 5 | 6 | 7 | SQLITE_READONLY | SQLITE_IOERR | SQLITE_FULL | 14 | 15);
     }
+    let Some(code) = error.code() else { return false };
     // Classes of SQLSTATE: connection, no such database and no such login (both met while connecting, when the server
     // is being moved or set up again), rolled back to break a deadlock, insufficient resources, lock not available,
     // operator intervention (shutdown, time-out), system error. 25006 is a server that fell back to read-only, 25P03 a
@@ -159,9 +166,7 @@ impl From<sqlx::Error> for OpenError {
 /// What SQLite says of a file that is none of its own any more: CORRUPT.
 fn damage(error: &sqlx::Error) -> Option<String> {
     let error = error.as_database_error()?;
-    error.try_downcast_ref::<SqliteError>()?;
-    let code: u32 = error.code()?.parse().ok()?;
-    (code & 0xff == 11).then(|| error.message().to_owned())
+    (sqlite_code(error)? == 11).then(|| error.message().to_owned())
 }
 
 impl From<MigrateError> for OpenError {

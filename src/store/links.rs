@@ -4,8 +4,11 @@ use std::fmt;
 
 use sqlx::FromRow;
 
-use super::{Error, Store, Tx};
-use crate::{clock::Timestamp, id::UserId};
+use super::{Error, Query, Store, Tx};
+use crate::{
+    clock::{TOLERANCE, Timestamp},
+    id::UserId,
+};
 
 /// The token of a mailed link that was not used yet.
 #[derive(Clone, PartialEq, Eq, FromRow)]
@@ -36,10 +39,10 @@ impl fmt::Debug for LinkTokenRow {
 
 /// One statement finds and deletes, so that of two who follow a link at once one comes too late.
 pub(super) const CONSUME: &str = "DELETE FROM link_tokens WHERE hash = $1 AND kind = $2 AND expires_at > $3 \
-                                  RETURNING hash, kind, user_id, email, created_at, expires_at";
+                                  AND created_at <= $4 RETURNING hash, kind, user_id, email, created_at, expires_at";
 
 pub(super) const FIND: &str = "SELECT hash, kind, user_id, email, created_at, expires_at FROM link_tokens \
-                               WHERE hash = $1 AND kind = $2 AND expires_at > $3";
+                               WHERE hash = $1 AND kind = $2 AND expires_at > $3 AND created_at <= $4";
 
 pub(super) const LIST: &str = "SELECT '' AS hash, kind, user_id, email, created_at, expires_at FROM link_tokens \
                                WHERE user_id = $1 ORDER BY created_at DESC, kind";
@@ -49,10 +52,17 @@ pub(super) const DELETE_EXPIRED: &str =
 
 pub(super) const DELETE_ALL: &str = "DELETE FROM link_tokens WHERE user_id = $1 AND kind = $2";
 
+/// About a link whose time has come and is not over. One from before a clock that was ahead was set back would be good for
+/// as much longer, wherever its letter lies by now.
+fn good(statement: &'static str, hash: &str, kind: &str, now: Timestamp) -> Query {
+    let query = sqlx::query(statement).bind(hash).bind(kind);
+    query.bind(now).bind(now.plus(TOLERANCE))
+}
+
 impl Store {
     /// The link with this hash, if it is of this kind and has not expired. It is not used up.
     pub async fn find_link_token(&self, hash: &str, kind: &str, now: Timestamp) -> Result<Option<LinkTokenRow>, Error> {
-        self.read_one(sqlx::query(FIND).bind(hash).bind(kind).bind(now)).await
+        self.read_one(good(FIND, hash, kind, now)).await
     }
 
     /// The links of a user, expired ones too, newest first and without their hashes.
@@ -87,8 +97,7 @@ impl Tx {
         kind: &str,
         now: Timestamp,
     ) -> Result<Option<LinkTokenRow>, Error> {
-        self.read_one(sqlx::query(CONSUME).bind(hash).bind(kind).bind(now))
-            .await
+        self.read_one(good(CONSUME, hash, kind, now)).await
     }
 
     /// Deletes the links of this kind of a user, and says how many.

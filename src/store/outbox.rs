@@ -161,6 +161,8 @@ pub(super) const ERASE_ALL: &str = "UPDATE outbox SET address = '', parameters =
 pub(super) const DELETE_FINISHED: &str = "DELETE FROM outbox WHERE finished_at < $1 AND id IN \
                                           (SELECT id FROM outbox WHERE finished_at < $1 ORDER BY finished_at LIMIT $2)";
 
+pub(super) const BRING_FORWARD: &str = "UPDATE outbox SET due_at = $1 WHERE finished_at IS NULL AND due_at > $2";
+
 /// Claims the message that has been due for longest. A claim that ran out is a message that is due again: whoever held
 /// it is dead or late.
 macro_rules! claim_message {
@@ -314,6 +316,11 @@ impl Tx {
             .bind(now),
         )
         .await
+    }
+
+    /// Has the messages that are due after `latest` be due now, and says how many.
+    pub async fn bring_messages_forward(&mut self, now: Timestamp, latest: Timestamp) -> Result<u64, Error> {
+        self.execute(sqlx::query(BRING_FORWARD).bind(now).bind(latest)).await
     }
 
     /// Deletes messages that were sent, given up or dropped before this time, the oldest first and at most `limit`, and

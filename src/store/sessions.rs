@@ -1,6 +1,6 @@
 //! Sessions and their refresh tokens.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use sqlx::{FromRow, Row, any::AnyRow};
 use uuid::Uuid;
@@ -178,7 +178,8 @@ pub(super) const LIST: &str = concat!(
 /// Notes a use of a session, and holds its row.
 macro_rules! extend_session {
     () => {
-        "UPDATE sessions SET last_used_at = $3, expires_at = $6, client_address = $7, user_agent = $8 WHERE id = $2"
+        "UPDATE sessions SET last_used_at = $3, expires_at = $6, dies_at = $9, client_address = $7, user_agent = $8 \
+         WHERE id = $2"
     };
 }
 pub(super) use extend_session;
@@ -200,8 +201,13 @@ macro_rules! exchange_refresh_token {
 }
 pub(super) use exchange_refresh_token;
 
-pub(super) const ERASE_SUCCESSORS: &str =
-    "UPDATE refresh_tokens SET sealed_successor = NULL WHERE sealed_successor IS NOT NULL AND used_at < $1";
+pub(super) const ERASE_SUCCESSORS: &str = "UPDATE refresh_tokens SET sealed_successor = NULL \
+                                           WHERE sealed_successor IS NOT NULL AND (used_at < $1 OR used_at > $2)";
+
+/// The first of the inner conditions is the one that there is an index for.
+pub(super) const BRING_BACK: &str = "UPDATE sessions SET last_used_at = $1, expires_at = $1 + idle_seconds, \
+     dies_at = CASE WHEN dies_at > $4 THEN $4 ELSE dies_at END WHERE id IN \
+     (SELECT id FROM sessions WHERE expires_at > $3 AND last_used_at > $2 ORDER BY expires_at LIMIT $5)";
 
 pub(super) const COUNT_LIVE: &str = "SELECT COUNT(*) FROM sessions WHERE expires_at > $1";
 
@@ -307,7 +313,8 @@ impl Tx {
             .bind(successor)
             .bind(session.expires_at)
             .bind(session.client_address.as_deref())
-            .bind(session.user_agent.as_deref());
+            .bind(session.user_agent.as_deref())
+            .bind(session.dies_at);
         let exchanged = self.execute(query).await? == 2;
         if !exchanged {
             self.break_off();
@@ -345,9 +352,25 @@ impl Tx {
         self.execute(sqlx::query(DELETE_ALL).bind(user).bind(except)).await
     }
 
-    /// Erases the successors of the refresh tokens used before this time, and says how many.
-    pub async fn erase_successors(&mut self, used_before: Timestamp) -> Result<u64, Error> {
-        self.execute(sqlx::query(ERASE_SUCCESSORS).bind(used_before)).await
+    /// Erases the successors of the refresh tokens used before the one time or after the other, and says how many.
+    pub async fn erase_successors(&mut self, used_before: Timestamp, used_after: Timestamp) -> Result<u64, Error> {
+        self.execute(sqlx::query(ERASE_SUCCESSORS).bind(used_before).bind(used_after))
+            .await
+    }
+
+    /// Has sessions that were last used after `ahead` be last used `now`, at most `limit`, and says how many. Unused they
+    /// live for `idle` at the longest, and in all for `max`.
+    pub async fn bring_sessions_back(
+        &mut self,
+        now: Timestamp,
+        ahead: Timestamp,
+        idle: Duration,
+        max: Duration,
+        limit: i64,
+    ) -> Result<u64, Error> {
+        let query = sqlx::query(BRING_BACK).bind(now).bind(ahead);
+        self.execute(query.bind(ahead.plus(idle)).bind(now.plus(max)).bind(limit))
+            .await
     }
 
     /// Deletes sessions that have ended, the oldest first and at most `limit`, and says how many.

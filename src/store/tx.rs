@@ -137,7 +137,11 @@ impl Tx {
             beginning(self.engine, query).map_err(sqlx::Error::Encode)?
         };
         let outcome = statement(connection, query);
-        let outcome = self.watch.limit(STATEMENT_LIMIT, outcome).await?;
+        let outcome = self.watch.limit(STATEMENT_LIMIT, outcome).await;
+        if let Err(error) = &outcome {
+            self.watch.note_change(Err(error));
+        }
+        let outcome = outcome?;
         self.broken = false;
         Ok(outcome)
     }

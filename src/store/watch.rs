@@ -1,36 +1,62 @@
-//! Connections that may be dead: what makes them suspect, and how long one may take to answer.
+//! What goes wrong with the database while it is in use: connections that may be dead, what makes them suspect, and how long
+//! one may take to answer; and a database that takes no changes.
 
 use std::{
     io,
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use sqlx::{Any, Execute, SqlStr, any::AnyArguments, error::BoxDynError};
 
-use super::Query;
+use super::{Query, error};
 
 /// How long a statement may take. Longer than the databases' own limits for it, so that a database that lives gets to
 /// say what was wrong, and only one that does not is given up.
 pub(super) const STATEMENT_LIMIT: Duration = Duration::from_secs(12);
 
-/// When a connection was last lost. What takes one down, a restart or a failover, takes the others with it, and none of
-/// them would say so before it is used: so all that were made before are not used again. A question to each connection
-/// before its use would find out too, at the price of a round trip for every request.
+/// What is known of the database. Cloning it is cheap and shares it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Watch(Arc<Mutex<Option<Instant>>>);
+pub(super) struct Watch(Arc<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// When a connection was last lost. What takes one down, a restart or a failover, takes the others with it, and none of
+    /// them would say so before it is used: so all that were made before are not used again. A question to each connection
+    /// before its use would find out too, at the price of a round trip for every request.
+    lost: Mutex<Option<Instant>>,
+    /// Whether a change was refused that anybody may make, and none was made on trial since.
+    refuses_changes: AtomicBool,
+}
 
 impl Watch {
     /// Whether a connection of this age was made before one was lost.
     pub(super) fn suspects(&self, age: Duration) -> bool {
-        let lost = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = *self.0.lost.lock().unwrap_or_else(PoisonError::into_inner);
         lost.is_some_and(|lost| lost.elapsed() <= age)
     }
 
     /// Every connection there is may be as dead as one that was just found so.
     pub(super) fn suspect_all(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *self.0.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether the database would refuse a change, as far as anybody has found out.
+    pub(super) fn refuses_changes(&self) -> bool {
+        self.0.refuses_changes.load(Ordering::Relaxed)
+    }
+
+    /// A change was made, or failed for this reason.
+    pub(super) fn note_change(&self, outcome: Result<(), &sqlx::Error>) {
+        match outcome {
+            Ok(()) => self.0.refuses_changes.store(false, Ordering::Relaxed),
+            Err(error) if takes_no_changes(error) => self.0.refuses_changes.store(true, Ordering::Relaxed),
+            Err(_) => {}
+        }
     }
 
     /// What comes of `work` on a connection, which is given up after `limit`.
@@ -56,12 +82,31 @@ impl Watch {
 pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => true,
-        // Shut down, crashed, not yet up, or idle for too long; and a primary that has become a standby, whose address
-        // may lead to another server by now.
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            code.starts_with("08") || matches!(&*code, "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25006")
-        }),
+        sqlx::Error::Database(error) => match error::sqlite_code(&**error) {
+            // A file that could be read alone when it was opened stays so for that connection.
+            Some(code) => code == error::SQLITE_READONLY,
+            // Shut down, crashed, not yet up, or idle for too long; and a primary that has become a standby, whose address
+            // may lead to another server by now.
+            None => error.code().is_some_and(|code| {
+                code.starts_with("08") || matches!(&*code, "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25006")
+            }),
+        },
         _ => false,
+    }
+}
+
+/// Whether the database answers and would refuse any other change too: its disk is full or broken, or it is there to be read
+/// only.
+fn takes_no_changes(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else {
+        return false;
+    };
+    match error::sqlite_code(&**error) {
+        Some(code) => matches!(code, error::SQLITE_READONLY | error::SQLITE_IOERR | error::SQLITE_FULL),
+        // Disk full, system error, read-only.
+        None => error
+            .code()
+            .is_some_and(|code| code.starts_with("58") || matches!(&*code, "53100" | "25006")),
     }
 }
 

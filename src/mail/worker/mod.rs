@@ -48,8 +48,11 @@ const DELAYS: [Duration; 10] = [
     Duration::from_hours(2),
     Duration::from_hours(4),
     Duration::from_hours(8),
-    Duration::from_hours(8),
+    LONGEST_PAUSE,
 ];
+
+/// What is due in more than this was put off by a clock that was ahead.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_hours(8);
 
 /// What letters are made of besides their messages.
 #[derive(Clone, Debug)]
@@ -238,7 +241,7 @@ impl Desk {
         if !tx.is_claimed(row.id).await? {
             return Ok(Outcome::Dropped(Reason::Outdone));
         }
-        let user = match self.pointless(&message, row, user).await? {
+        let user = match self.pointless(&message, row, user, now).await? {
             Ok(user) => user,
             Err(reason) => {
                 drop(tx);
@@ -280,6 +283,7 @@ impl Desk {
         message: &Message,
         row: &MessageRow,
         user: Option<UserRow>,
+        now: Timestamp,
     ) -> Result<Result<UserRow, Reason>, store::Error> {
         let Some(user) = user else {
             return Ok(Err(Reason::NoAccount));
@@ -289,10 +293,13 @@ impl Desk {
         }
         let outdoing = outdone_by(message);
         if !outdoing.is_empty() {
+            // Ids are in the order of time, unless a clock that was ahead was set back in between: what is from the future
+            // was there before.
+            let when = |message: &MessageRow| (!message.created_at.is_ahead_of(now), message.id);
             let others = self.store.list_messages_of(user.id).await?;
             if others
                 .iter()
-                .any(|other| outdoing.contains(&other.kind.as_str()) && other.id > row.id)
+                .any(|other| outdoing.contains(&other.kind.as_str()) && when(other) > when(row))
             {
                 return Ok(Err(Reason::Outdone));
             }

@@ -76,3 +76,50 @@ async fn who_waits_for_a_transaction_whose_client_has_vanished_gets_its_turn() {
         assert!(matches!(vanished.commit().await, Err(Error::Unavailable(_))));
     }
 }
+
+/// Runs a statement on the one connection that writes to a SQLite file.
+async fn tell_writer(store: &Store, statement: &'static str) {
+    let mut writer = store.writer.acquire().await.unwrap();
+    sqlx::raw_sql(statement).execute(&mut *writer).await.unwrap();
+    writer.keep();
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_and_so_is_room() {
+    let Fixture { store, _directory, .. } = sqlite().await;
+    let mut added = 0;
+    // No more pages than there are. The connection that met the limit is let go, and the next one has none.
+    tell_writer(&store, "PRAGMA max_page_count = 1").await;
+    store.ping().await.unwrap();
+    let full = loop {
+        match insert(&store, &user(&format!("user{added}@example.com"))).await {
+            Ok(()) => added += 1,
+            Err(error) => break error,
+        }
+        assert!(added < 10_000, "there is no end of room");
+    };
+    assert!(matches!(full, InsertError::Failed(Error::Unavailable(_))), "{full:?}");
+    assert!(store.watch.refuses_changes());
+    store.ping().await.unwrap();
+    assert!(!store.watch.refuses_changes());
+    add_user(&store, "ada@example.com").await;
+}
+
+#[tokio::test]
+async fn a_file_that_may_only_be_read_is_said_until_it_may_be_written() {
+    let Fixture { store, _directory, .. } = sqlite().await;
+    store.ping().await.unwrap();
+    for _ in 0..2 {
+        tell_writer(&store, "PRAGMA query_only = ON").await;
+        let refused = insert(&store, &user("ada@example.com")).await;
+        assert!(
+            matches!(refused, Err(InsertError::Failed(Error::Unavailable(_)))),
+            "{refused:?}"
+        );
+        tell_writer(&store, "PRAGMA query_only = ON").await;
+        assert!(matches!(store.ping().await, Err(Error::Unavailable(_))));
+        // The connection that could not write is gone, and the next one can.
+        store.ping().await.unwrap();
+    }
+    add_user(&store, "ada@example.com").await;
+}

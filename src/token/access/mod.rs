@@ -120,8 +120,7 @@ pub struct AccessClaims {
     pub sid: SessionId,
     /// The token's own id.
     pub jti: String,
-    /// When it was issued. Not compared with the clock: a future one means that another process's clock is ahead, and
-    /// `exp` bounds the token all the same.
+    /// When it was issued. A little in the future means that another process's clock is ahead.
     #[serde(with = "unix_seconds")]
     pub iat: Timestamp,
     /// The second at which it is no longer valid.
@@ -282,8 +281,9 @@ impl AccessTokens {
         key.verify(message, signature)?;
         let claims: AccessClaims = read_object(&payload).ok_or(TokenError::Invalid)?;
         self.check(&claims)?;
-        // Last, so that `Expired` is said of our own tokens only. No leeway: issuer and verifier share a clock.
-        if claims.exp <= now {
+        // Last, so that `Expired` is said of our own tokens only. No leeway: issuer and verifier share a clock. Where that was
+        // set back since, a token would outlive its time by as much; its holder gets another, as for one that is too old.
+        if claims.exp <= now || claims.iat.is_ahead_of(now) {
             Err(TokenError::Expired)
         } else {
             Ok(claims)

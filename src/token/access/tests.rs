@@ -225,6 +225,18 @@ fn a_token_from_a_clock_that_is_ahead_is_accepted() {
 }
 
 #[test]
+fn a_token_from_before_the_clock_was_set_back_is_over() {
+    let server = Server::new(Algorithm::EdDsa);
+    let token = server.issue();
+    let back = |by: Duration| server.tokens.verify(&token, now().minus(by));
+    assert!(back(crate::clock::TOLERANCE).is_ok());
+    assert_eq!(
+        back(crate::clock::TOLERANCE + Duration::from_secs(1)),
+        Err(TokenError::Expired)
+    );
+}
+
+#[test]
 fn expired_is_said_only_of_our_own_tokens() {
     let server = Server::new(Algorithm::EdDsa);
     let past = json!({"exp": 1_600_000_000});

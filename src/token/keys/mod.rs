@@ -391,11 +391,12 @@ impl KeyRing {
     /// The key to sign with at `now`: the newest whose `signs_from` has come.
     ///
     /// When none has, because the clock was set back behind all of them, it is the oldest: sooner published than the
-    /// others, and better than signing nobody in. `None` only when every key has ended or there is none.
+    /// others, and better than signing nobody in. That is one that is to end, where there is one: it has a successor.
+    /// `None` only when every key has ended or there is none.
     #[must_use]
     pub fn signing_key(&self, now: Timestamp) -> Option<&SigningKey> {
         let mut live = self.keys.iter().filter(|key| key.verifies_at(now));
-        let oldest = live.clone().next();
+        let oldest = live.clone().min_by_key(|key| key.verifies_until.is_none());
         live.rfind(|key| key.signs_from <= now).or(oldest)
     }
 

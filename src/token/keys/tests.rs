@@ -108,6 +108,13 @@ fn a_clock_behind_every_key_signs_with_the_oldest() {
 }
 
 #[test]
+fn a_key_made_since_the_clock_was_set_back_does_not_sign_before_its_time() {
+    let ring = KeyRing::asymmetric(vec![material("new", 100, None), material("future", 9000, Some(200))]).unwrap();
+    assert_eq!(signing_kid(&ring, 50), Some("future"));
+    assert_eq!(signing_kid(&ring, 100), Some("new"));
+}
+
+#[test]
 fn keys_of_the_same_second_are_in_the_same_order_everywhere() {
     for kids in [["a", "b"], ["b", "a"]] {
         let ring = KeyRing::asymmetric(kids.map(|kid| material(kid, 100, None)).into()).unwrap();
