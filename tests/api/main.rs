@@ -57,6 +57,7 @@ mod parity;
 
 // What holds everywhere.
 mod bad_input;
+mod clock_jumps;
 mod connections;
 mod enumeration;
 mod exposure;
@@ -87,9 +88,12 @@ mod command_line;
 mod configuration;
 mod databases;
 mod doctor;
+mod faults;
 mod health;
+mod kills;
 mod logs;
 mod metrics;
+mod processes;
 mod repository;
 mod tls;
 mod tour;

@@ -10,6 +10,7 @@ both_engines![
     a_private_sign_up_takes_as_long_with_an_address_that_is_taken,
     a_wrong_password_takes_as_long_for_nobody,
     a_password_takes_as_long_where_there_is_none,
+    a_wrong_password_takes_as_long_where_the_user_is_disabled,
     what_takes_longer_is_told_apart,
 ];
 
@@ -92,6 +93,19 @@ async fn a_password_takes_as_long_where_there_is_none(place: Place) {
     let (ann, invited) = (wrong("ann@example.com"), wrong("bob@example.com"));
     let times = compare(&server, "/api/auth/login", 401, &ann, &invited).await;
     times.assert_alike("a password where there is none");
+}
+
+async fn a_wrong_password_takes_as_long_where_the_user_is_disabled(place: Place) {
+    let server = start(&place, &[]).await;
+    server.sign_up("bob@example.com").await;
+    server.sign_up("ann@example.com").await;
+    place
+        .execute("UPDATE users SET disabled_at = 1 WHERE email = 'bob@example.com'")
+        .await;
+    let wrong = |email: &str| json!({"email": email, "password": "not-the-password"});
+    let (ann, disabled) = (wrong("ann@example.com"), wrong("bob@example.com"));
+    let times = compare(&server, "/api/auth/login", 401, &ann, &disabled).await;
+    times.assert_alike("a wrong password of a disabled user");
 }
 
 /// The same measurement of what is not hidden: an answer that asks the database nothing.

@@ -3,10 +3,10 @@
 use std::{net::SocketAddr, ops::Deref};
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
-    PUBLIC_URL,
+    PASSWORD, PUBLIC_URL,
     certificate::{Certificate, trust},
     jar::Jar,
     request::Request,
@@ -60,6 +60,35 @@ impl Anonymous {
             client: client.expect("a client"),
             url,
         }
+    }
+
+    /// Signs `email` up with the usual password; gives the user.
+    pub(crate) async fn sign_up(&self, email: &str) -> Value {
+        let body = json!({"email": email, "password": PASSWORD});
+        self.post("/api/auth/register").json(body).await.expect(201).json()
+    }
+
+    /// Logs `email` in.
+    pub(crate) async fn log_in(&self, email: &str, password: &str) -> ApiClient {
+        let body = json!({"email": email, "password": password});
+        let reply = self.post("/api/auth/login").json(body).await.expect(200);
+        let mut client = ApiClient {
+            anonymous: self.clone(),
+            user_id: String::new(),
+            email: email.to_owned(),
+            access_token: String::new(),
+            refresh_token: String::new(),
+        };
+        client.take_tokens(&reply.json());
+        let me = client.get("/api/auth/me").await.expect(200).json();
+        me["id"].as_str().expect("an id").clone_into(&mut client.user_id);
+        client
+    }
+
+    /// A new user, signed in.
+    pub(crate) async fn user(&self, email: &str) -> ApiClient {
+        self.sign_up(email).await;
+        self.log_in(email, PASSWORD).await
     }
 }
 

@@ -161,8 +161,17 @@ impl Place {
 
     /// Has the PostgreSQL database take no more changes, as a standby does.
     pub(crate) async fn default_to_read_only(&self) {
+        self.set_read_only("on").await;
+    }
+
+    /// Has it take them again.
+    pub(crate) async fn default_to_read_and_write(&self) {
+        self.set_read_only("off").await;
+    }
+
+    async fn set_read_only(&self, value: &str) {
         let name = database_name(self.database_url());
-        let alter = format!("ALTER DATABASE \"{name}\" SET default_transaction_read_only = on");
+        let alter = format!("ALTER DATABASE \"{name}\" SET default_transaction_read_only = {value}");
         let mut server = connect().await;
         let altered = sqlx::raw_sql(AssertSqlSafe(alter)).execute(&mut server).await;
         altered.expect("the database can be altered");

@@ -68,20 +68,39 @@ impl Place {
     pub(crate) async fn mere_vestibule(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Finished {
         let mut command = command(self);
         command.envs(variables.iter().copied());
-        let is_root = fs::metadata(self.directory()).expect("a directory").uid() == 0;
-        if is_root {
-            let mut bound = Command::new("/usr/bin/setpriv");
-            bound.args(["--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all"]);
-            bound
-                .arg(command.get_program())
-                .current_dir(self.directory())
-                .env_clear();
-            bound.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-            command = bound;
-        }
+        let mut command = bind(&command, self);
         command.args(arguments);
         finish(command, "").await
     }
+}
+
+/// The command as somebody whom the modes of files bind.
+fn bind(command: &Command, place: &Place) -> Command {
+    let is_root = fs::metadata(place.directory()).expect("a directory").uid() == 0;
+    if is_root {
+        let setpriv = [
+            "/usr/bin/setpriv",
+            "--bounding-set",
+            "-dac_override,-dac_read_search",
+            "--inh-caps",
+            "-all",
+        ];
+        through(&setpriv, command, place)
+    } else {
+        through(&["/usr/bin/env"], command, place)
+    }
+}
+
+/// The command as the last arguments of another, which becomes it.
+fn through(other: &[&str], command: &Command, place: &Place) -> Command {
+    let mut outer = Command::new(other[0]);
+    outer.args(&other[1..]).arg(command.get_program());
+    outer
+        .args(command.get_args())
+        .current_dir(place.directory())
+        .env_clear();
+    outer.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    outer
 }
 
 async fn finish(mut command: Command, input: &str) -> Finished {
@@ -140,13 +159,34 @@ impl Process {
         Self::start_at(free_address(), place, variables).await
     }
 
+    /// As [`Process::start`], for a test that takes away the room on the disk or the right to write: as somebody whom the
+    /// modes of files bind, and who is told that a file cannot grow rather than ended for trying.
+    pub(crate) async fn start_bound(place: &Place, variables: &[(&str, &str)]) -> Self {
+        Self::run(free_address(), place, variables, |command| {
+            let told = through(&["/bin/sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"], &command, place);
+            bind(&told, place)
+        })
+        .await
+    }
+
     async fn start_at(address: SocketAddr, place: &Place, variables: &[(&str, &str)]) -> Self {
+        Self::run(address, place, variables, |command| command).await
+    }
+
+    async fn run(
+        address: SocketAddr,
+        place: &Place,
+        variables: &[(&str, &str)],
+        wrap: impl FnOnce(Command) -> Command,
+    ) -> Self {
         let output = place.directory().join(format!("output-{}", address.port()));
         let log = File::create(&output).expect("a file for the output");
         let mut command = command(place);
         command
             .envs(variables.iter().copied())
-            .env("PORT", address.port().to_string())
+            .env("PORT", address.port().to_string());
+        let mut command = wrap(command);
+        command
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("the same file"))
             .stderr(log);
@@ -184,6 +224,14 @@ impl Process {
     /// All it has written so far, to either stream.
     pub(crate) fn output(&self) -> String {
         read(&self.output)
+    }
+
+    /// From now on none of its files may grow beyond this many bytes: to a database that is as long already, the disk is
+    /// full. (A disk that is would be a file system of its own, which not everybody may mount.)
+    pub(crate) fn limit_files_to(&self, bytes: &str) {
+        let (pid, limit) = (self.child.id().to_string(), format!("--fsize={bytes}:"));
+        let set = Command::new("prlimit").args(["--pid", &pid, &limit]).status();
+        assert!(set.expect("prlimit runs").success());
     }
 
     /// Asks it to stop, as an operator or a supervisor does.

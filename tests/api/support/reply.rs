@@ -50,15 +50,19 @@ impl SetCookie {
 
 impl Reply {
     pub(crate) async fn read(asked: String, response: reqwest::Response) -> Self {
+        Self::try_read(asked, response).await.expect("the whole body")
+    }
+
+    pub(crate) async fn try_read(asked: String, response: reqwest::Response) -> reqwest::Result<Self> {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = response.bytes().await.expect("the whole body").to_vec();
-        Self {
+        let body = response.bytes().await?.to_vec();
+        Ok(Self {
             status,
             headers,
             body,
             asked,
-        }
+        })
     }
 
     pub(crate) fn text(&self) -> String {

@@ -65,6 +65,12 @@ impl Request {
         let response = self.builder.send().await.ok()?;
         Some(response.status().as_u16())
     }
+
+    /// The answer, if one came, and whole.
+    pub(crate) async fn answer(self) -> Option<Reply> {
+        let response = self.builder.send().await.ok()?;
+        Reply::try_read(self.asked, response).await.ok()
+    }
 }
 
 impl IntoFuture for Request {

@@ -113,6 +113,11 @@ impl Server {
         self.place.clock().advance(Duration::from_secs(seconds));
     }
 
+    /// Sets the clock back.
+    pub(crate) fn set_back(&self, seconds: u64) {
+        self.place.clock().set_back(Duration::from_secs(seconds));
+    }
+
     pub(crate) async fn stop(self) {
         self.app.stop().await;
     }
@@ -127,13 +132,7 @@ impl Server {
 
     /// Signs `email` up with the usual password; gives the user.
     pub(crate) async fn sign_up(&self, email: &str) -> Value {
-        let body = json!({"email": email, "password": PASSWORD});
-        self.anonymous()
-            .post("/api/auth/register")
-            .json(body)
-            .await
-            .expect(201)
-            .json()
+        self.anonymous.sign_up(email).await
     }
 
     /// Logs `email` in with the usual password.
@@ -142,25 +141,12 @@ impl Server {
     }
 
     pub(crate) async fn log_in_with(&self, email: &str, password: &str) -> ApiClient {
-        let body = json!({"email": email, "password": password});
-        let reply = self.anonymous().post("/api/auth/login").json(body).await.expect(200);
-        let mut client = ApiClient {
-            anonymous: self.anonymous(),
-            user_id: String::new(),
-            email: email.to_owned(),
-            access_token: String::new(),
-            refresh_token: String::new(),
-        };
-        client.take_tokens(&reply.json());
-        let me = client.get("/api/auth/me").await.expect(200).json();
-        me["id"].as_str().expect("an id").clone_into(&mut client.user_id);
-        client
+        self.anonymous.log_in(email, password).await
     }
 
     /// A new user, signed in.
     pub(crate) async fn user(&self, email: &str) -> ApiClient {
-        self.sign_up(email).await;
-        self.log_in(email).await
+        self.anonymous.user(email).await
     }
 
     /// A new user, signed in with a browser.
