@@ -133,13 +133,18 @@ pub(super) fn one_authorization(headers: &HeaderMap) -> Result<(), Problem> {
     if values.all(|value| Some(value) == first) {
         return Ok(());
     }
-    let detail = "Send one Authorization header";
-    Err(Problem::malformed("ambiguous_authorization", detail))
+    Err(ambiguous_authorization())
+}
+
+/// The request has several `Authorization` headers that differ.
+pub(super) fn ambiguous_authorization() -> Problem {
+    Problem::malformed("ambiguous_authorization", "Send one Authorization header")
 }
 
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -183,6 +188,27 @@ mod tests {
                 matches!(bearer_of(value), Err(auth::Error::TokenMalformed)),
                 "{value:?}"
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_the_header_only_a_bearers_token_is_taken_and_whole(
+            value in prop_oneof![
+                prop::collection::vec(32_u8..127, 0..40),
+                prop::collection::vec(any::<u8>().prop_filter("no control", |byte| *byte >= 32 && *byte != 127), 0..20),
+                "([bB][eE]arer|Basic|Bearer\t)[ ]{0,3}[!-~]{0,20}[ ]{0,2}".prop_map(String::into_bytes),
+            ],
+        ) {
+            let mut headers = HeaderMap::new();
+            let Ok(header) = HeaderValue::from_bytes(&value) else { return Ok(()) };
+            headers.insert(header::AUTHORIZATION, header);
+            let is_bearer = value.split(|byte| *byte == b' ').next().unwrap().eq_ignore_ascii_case(b"bearer");
+            match bearer(&headers) {
+                Ok(Some(token)) => prop_assert!(is_bearer && value[6..].trim_ascii() == token.as_bytes() && !token.is_empty()),
+                Ok(None) => prop_assert!(!is_bearer),
+                Err(_) => prop_assert!(is_bearer),
+            }
         }
     }
 }

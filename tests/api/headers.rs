@@ -200,6 +200,10 @@ async fn reports_of_the_content_policy_are_taken(place: Place) {
         .await
         .expect_refusal();
     post()
+        .body("application/reports+json", "[[null]]")
+        .await
+        .expect_any_problem(422);
+    post()
         .body("application/csp-report", vec![b' '; 1024 * 1024])
         .await
         .expect_any_problem(413);

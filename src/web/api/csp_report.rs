@@ -14,14 +14,14 @@ use axum::{
     response::NoContent,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::openapi::{SERVICES, answers, for_anyone, named};
 use crate::web::{
     AppState,
     payload::{describe_body, read_body},
-    problem::Problem,
+    problem::{FieldProblem, Problem},
 };
 
 /// What browsers send by `report-uri`, and by `report-to` (Reporting API).
@@ -45,7 +45,7 @@ pub(super) fn route() -> ApiMethodRouter<AppState> {
 }
 
 async fn csp_report(Report(report): Report) -> NoContent {
-    for violation in violations(&report) {
+    for violation in report {
         tracing::warn!(
             directive = violation.directive,
             blocked = violation.blocked,
@@ -56,8 +56,8 @@ async fn csp_report(Report(report): Report) -> NoContent {
     NoContent
 }
 
-/// A report as it came.
-struct Report(Value);
+/// What a request reports.
+struct Report(Vec<Violation>);
 
 impl<S: Sync> FromRequest<S> for Report {
     type Rejection = Problem;
@@ -76,11 +76,15 @@ impl<S: Sync> FromRequest<S> for Report {
         if !is_known {
             return Err(Problem::unsupported_media_type("application/csp-report"));
         }
-        let report = serde_json::from_slice(&body);
-        report
-            .map(Self)
-            .map_err(|_| Problem::malformed("malformed_json", "The body is not valid JSON"))
+        let report = serde_json::from_slice(&body)
+            .map_err(|_| Problem::malformed("malformed_json", "The body is not valid JSON"))?;
+        violations(&report).map(Self).ok_or_else(no_report)
     }
+}
+
+fn no_report() -> Problem {
+    let message = "The body must be a report of a violation";
+    Problem::fields(vec![FieldProblem::new("", "wrong_type", message)])
 }
 
 impl OperationInput for Report {
@@ -117,7 +121,7 @@ impl JsonSchema for ReportSchema {
                     "type": "array",
                     "items": {
                         "type": "object",
-                        "properties": {"type": text, "body": body},
+                        "properties": {"body": body},
                         "required": ["body"],
                         "additionalProperties": true,
                     },
@@ -148,32 +152,34 @@ struct Violation {
     document: String,
 }
 
-fn violations(report: &Value) -> Vec<Violation> {
-    let many = report
-        .as_array()
-        .map_or(&[] as &[Value], Vec::as_slice)
-        .iter()
-        .filter_map(|entry| entry.get("body"));
-    let one = report.get("csp-report");
-    many.chain(one)
-        .filter(|body| body.is_object())
-        .take(MAX_REPORTS)
-        .map(violation)
-        .collect()
+/// The names of what is read of a report, which differ between its two forms.
+const BY_URI: [&str; 3] = ["effective-directive", "blocked-uri", "document-uri"];
+const BY_ENDPOINT: [&str; 3] = ["effectiveDirective", "blockedURL", "documentURL"];
+
+/// None when `report` has neither of the two forms.
+fn violations(report: &Value) -> Option<Vec<Violation>> {
+    if let Value::Array(entries) = report {
+        let body_of = |entry: &Value| violation(entry.as_object()?.get("body")?, BY_ENDPOINT);
+        let mut found: Vec<Violation> = entries.iter().map(body_of).collect::<Option<_>>()?;
+        found.truncate(MAX_REPORTS);
+        return Some(found);
+    }
+    let one = violation(report.as_object()?.get("csp-report")?, BY_URI)?;
+    Some(vec![one])
 }
 
-fn violation(body: &Value) -> Violation {
-    let text = |names: [&str; 2]| {
-        names
-            .iter()
-            .find_map(|name| body.get(name)?.as_str())
-            .unwrap_or_default()
-    };
-    Violation {
-        directive: word(text(["effectiveDirective", "effective-directive"])),
-        blocked: address(text(["blockedURL", "blocked-uri"])),
-        document: address(text(["documentURL", "document-uri"])),
-    }
+fn violation(body: &Value, [directive, blocked, document]: [&str; 3]) -> Option<Violation> {
+    let body = body.as_object()?;
+    Some(Violation {
+        directive: word(text(body, directive)?),
+        blocked: address(text(body, blocked)?),
+        document: address(text(body, document)?),
+    })
+}
+
+/// What is not said is blank; what is said otherwise than in words is none.
+fn text<'report>(body: &'report Map<String, Value>, name: &str) -> Option<&'report str> {
+    body.get(name).map_or(Some(""), Value::as_str)
 }
 
 fn address(text: &str) -> String {
@@ -193,15 +199,39 @@ fn word(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Anything, with the names that are read among those in it.
+    fn anything() -> impl Strategy<Value = Value> {
+        let names = BY_URI.into_iter().chain(BY_ENDPOINT).chain(["csp-report", "body"]);
+        let name = prop_oneof![
+            prop::sample::select(names.collect::<Vec<_>>()).prop_map(str::to_owned),
+            ".{0,8}"
+        ];
+        let text = prop_oneof![
+            ".{0,200}",
+            "(https?|data|blob)://[a-z.@:]{0,20}/[ -~]{0,20}[?#][ -~]{0,20}"
+        ];
+        let leaf = prop_oneof![4 => text.prop_map(Value::from), 1 => Just(json!(null)), 1 => any::<i32>().prop_map(Value::from)];
+        leaf.prop_recursive(3, 40, 12, move |inner| {
+            let members = prop::collection::vec((name.clone(), inner.clone()), 0..6);
+            prop_oneof![
+                prop::collection::vec(inner, 0..12).prop_map(Value::from),
+                members.prop_map(|members| members.into_iter().collect()),
+            ]
+        })
+    }
 
     #[test]
     fn both_forms_of_a_report_are_read_and_no_query_is_kept() {
-        let expected = [Violation {
+        let expected = vec![Violation {
             directive: "script-src".to_owned(),
             blocked: "inline".to_owned(),
             document: "https://example.com/reset-password".to_owned(),
         }];
+        let expected = Some(expected);
         let document = "https://example.com/reset-password?token=vst_lt_secret#x";
         let old = json!({"csp-report": {
             "effective-directive": "script-src", "blocked-uri": "inline", "document-uri": document,
@@ -216,7 +246,7 @@ mod tests {
     #[test]
     fn a_report_cannot_fill_or_forge_the_log() {
         let entry = json!({"body": {"effectiveDirective": "a\nb".repeat(1000)}});
-        let found = violations(&Value::Array(vec![entry; 1000]));
+        let found = violations(&Value::Array(vec![entry; 1000])).unwrap();
         assert_eq!(found.len(), MAX_REPORTS);
         assert!(
             found
@@ -227,9 +257,43 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_report_reports_nothing() {
-        for value in [json!(null), json!([]), json!([1]), json!({"csp-report": 1}), json!("x")] {
-            assert!(violations(&value).is_empty(), "{value}");
+    fn what_is_no_report_is_refused() {
+        let no_reports = [
+            json!(null),
+            json!("x"),
+            json!({}),
+            json!({"csp-report": 1}),
+            json!({"csp-report": {"blocked-uri": null}}),
+            json!([1]),
+            json!([{}]),
+            json!([[["script-src", "inline", "https://example.com"]]]),
+            json!([{"body": {}}, {"body": {"blockedURL": 1}}]),
+        ];
+        for value in no_reports {
+            assert_eq!(violations(&value), None, "{value}");
+        }
+        assert_eq!(violations(&json!([])), Some(vec![]));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_reported_little_of_it_is_kept_and_no_query(
+            report in prop_oneof![
+                anything(),
+                anything().prop_map(|body| json!({"csp-report": body})),
+                prop::collection::vec(anything(), 0..20)
+                    .prop_map(|bodies| bodies.into_iter().map(|body| json!({"body": body})).collect()),
+            ],
+        ) {
+            for Violation { directive, blocked, document } in violations(&report).into_iter().flatten() {
+                for kept in [&directive, &blocked, &document] {
+                    prop_assert!(kept.chars().count() <= MAX_WORD_CHARS && !kept.contains(char::is_control));
+                }
+                for address in [&blocked, &document] {
+                    prop_assert!(!address.contains("://") || !address.contains(['?', '#']), "{}", address);
+                }
+            }
+            prop_assert!(violations(&report).is_none_or(|found| found.len() <= MAX_REPORTS));
         }
     }
 }

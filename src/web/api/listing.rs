@@ -19,6 +19,7 @@ use crate::{auth::Page, web::paths::with_query};
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct PageQuery {
     /// How many at most: 1 to 200. When not said, 50, or 200 where the list is a plain array.
+    #[schemars(range(min = 1, max = 200))]
     pub(super) limit: Option<u32>,
     /// The `next_cursor` of the page before.
     pub(super) cursor: Option<String>,
@@ -148,11 +149,27 @@ impl<T: JsonSchema> OperationOutput for Created<T> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn the_link_to_the_next_page_keeps_the_filters() {
         let link = next_link("role=admin&cursor=old&q=a%26b", "new").unwrap();
         assert_eq!(link, "<?role=admin&q=a%26b&cursor=new>; rel=\"next\"");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_asked_for_is_asked_for_again_with_the_new_cursor(
+            fields in prop::collection::vec(("q|role|cursor|.{0,6}", ".{0,10}"), 0..4),
+        ) {
+            let asked = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish();
+            let link = next_link(&asked, "new").unwrap();
+            let link = link.to_str().unwrap().strip_prefix("<?").unwrap().strip_suffix(">; rel=\"next\"").unwrap();
+            let again: Vec<(String, String)> = url::form_urlencoded::parse(link.as_bytes()).into_owned().collect();
+            let kept = fields.into_iter().filter(|(name, _)| name != "cursor");
+            prop_assert_eq!(again, kept.chain([("cursor".to_owned(), "new".to_owned())]).collect::<Vec<_>>());
+        }
     }
 }

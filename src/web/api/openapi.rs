@@ -19,6 +19,7 @@ use crate::{
     auth::{self, Exceeded},
     quota::Quota,
     web::{
+        identity::ambiguous_authorization,
         payload::{timed_out, too_large},
         problem::{self, Problem, ProblemDocument},
     },
@@ -248,8 +249,11 @@ fn complete_operation(operation: &mut Operation, changes: bool) {
     if operation.request_body.is_some() || operation.parameters.iter().any(is_query) {
         problems.push(auth::Error::invalid_field("email", "required", "This field is required").into());
     }
-    problems.push(Problem::internal("an example"));
-    problems.push(auth::Error::Busy.into());
+    problems.extend([
+        ambiguous_authorization(),
+        Problem::internal("an example"),
+        auth::Error::Busy.into(),
+    ]);
     for problem in problems {
         add_refusal(operation, &problem);
     }

@@ -59,6 +59,7 @@ impl From<auth::Message> for MessageResponse {
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ListMessagesQuery {
     /// How many at most: 1 to 200, 50 when not said.
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<u32>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,

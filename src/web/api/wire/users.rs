@@ -87,6 +87,7 @@ impl From<UpdateUserRequest> for auth::UpdateUser {
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ListUsersQuery {
     /// How many at most: 1 to 200. When not said, 50, or 200 where the list is a plain array.
+    #[schemars(range(min = 1, max = 200))]
     pub(crate) limit: Option<u32>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
