@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use lettre::{
     Address,
-    address::AddressError,
+    address::{AddressError, Envelope},
     message::{
         Mailbox, MultiPart,
         header::{HeaderName, HeaderValue},
@@ -52,9 +52,13 @@ impl Letter {
         // The time is part of the message's id: receivers drop a second message with the id of the first, and one that
         // is sent again is sent because the first was lost.
         let message_id = format!("<{id}.{}@{}>", at.unix_seconds(), sender.email.domain());
+        let reader = address(to).map_err(LetterError::Reader)?;
+        let envelope = Envelope::new(Some(sender.email.clone()), vec![reader.clone()])?;
         let email = lettre::Message::builder()
+            // Else lettre reads the addresses again, from the headers that it makes of them.
+            .envelope(envelope)
             .from(sender)
-            .to(Mailbox::new(None, address(to).map_err(LetterError::Reader)?))
+            .to(Mailbox::new(None, reader))
             .date(UNIX_EPOCH + since_epoch)
             .message_id(Some(message_id))
             // RFC 3834, section 5: keeps holiday notices from answering.
@@ -83,17 +87,27 @@ fn sender(text: &str) -> Result<Mailbox, AddressError> {
 }
 
 /// `text` with its domain in ASCII, as a header may hold it without SMTPUTF8 (RFC 6531); the local part stays as it is.
+///
+/// Of what is not ASCII, lettre takes only letters and digits, though RFC 6531 section 3.3 allows all of it and the
+/// vowels of Hindi are neither. So each such character stands as a letter while lettre looks at the rest.
 fn address(text: &str) -> Result<Address, AddressError> {
-    let address: Address = text.parse()?;
-    match idna::domain_to_ascii(address.domain()) {
-        Ok(domain) if !address.domain().is_ascii() => Address::new(address.user(), domain),
-        _ => Ok(address),
-    }
+    let (local, domain) = text.rsplit_once('@').ok_or(AddressError::MissingParts)?;
+    let is_allowed = |char: char| !char.is_ascii() && !char.is_control() && !char.is_whitespace();
+    let letters = |char| if is_allowed(char) { 'x' } else { char };
+    let checked = Address::new(local.chars().map(letters).collect::<String>(), domain)?;
+    let domain = match idna::domain_to_ascii(domain) {
+        Ok(ascii) if !domain.is_ascii() => ascii,
+        _ => checked.domain().to_owned(),
+    };
+    Ok(Address::new_dangerous(local, domain))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::auth::EmailAddress;
 
     fn letter(site: &str, from: &str, to: &str) -> Result<String, LetterError> {
         let now = Timestamp::from_unix_seconds(1_700_000_000);
@@ -150,6 +164,34 @@ mod tests {
             "ada@exa mple.com",
         ] {
             assert!(letter("Acme", "no-reply@acme.example", address).is_err(), "{address:?}");
+        }
+    }
+
+    #[test]
+    fn every_script_can_be_written_to() {
+        for (to, written) in [
+            ("संपर्क@डाटामेल.भारत", "संपर्क@xn--c2bd4bq1db8d.xn--h2brj9c"),
+            ("zoë@example.com", "zoë@example.com"),
+            ("☃@example.com", "☃@example.com"),
+        ] {
+            let email = letter("Acme", "no-reply@acme.example", to).unwrap();
+            assert!(headers(&email).contains(&format!("To: {written}").as_str()), "{email}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_address_an_account_has_can_be_written_to_and_is_one_header(
+            local in "[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,66}|\\PC{1,10}|[\u{80}-\u{10FFFF}]{1,3}",
+            domain in "([a-zA-Z0-9ßéあ-]{1,8}\\.){0,3}[a-zA-Z0-9ß-]{1,8}|\\PC{1,8}|\\[[0-9a-f:.]{0,8}\\]",
+        ) {
+            if let Ok(accepted) = EmailAddress::parse("email", &format!("{local}@{domain}")) {
+                let email = letter("Acme", "no-reply@acme.example", accepted.as_typed());
+                let email = email.map_err(|error| TestCaseError::fail(format!("{}: {error}", accepted.as_typed())))?;
+                let names: Vec<&str> = headers(&email).iter().filter_map(|line| line.split(':').next()).collect();
+                let expected = ["From", "To", "Date", "Message-ID", "Auto-Submitted", "Subject", "MIME-Version", "Content-Type"];
+                prop_assert_eq!(names, expected);
+            }
         }
     }
 
