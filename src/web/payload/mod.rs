@@ -349,8 +349,9 @@ fn in_json(expected: &str) -> &str {
     }
 }
 
+/// The name in `text`, if that begins with `start`. Further on it may be quoting the body, which says anything.
 fn between_ticks<'text>(text: &'text str, start: &str) -> Option<&'text str> {
-    text.split_once(start)?.1.split('`').next()
+    text.strip_prefix(start)?.split('`').next()
 }
 
 impl<T: JsonSchema> OperationInput for Payload<T> {

@@ -1,4 +1,6 @@
 use axum::http::{HeaderValue, StatusCode};
+use proptest::prelude::*;
+use serde_json::Value;
 
 use super::*;
 
@@ -239,4 +241,150 @@ async fn a_body_over_the_limit_is_refused_and_one_at_it_is_read() {
         .await
         .unwrap_err();
     assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+/// Any text, and what the errors of the decoders are made of.
+fn a_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        ".{0,20}",
+        "(missing|duplicate|unknown) field `[a-z]{1,6}`.?",
+        "\", expected [a-z]{1,6} at line [0-9]",
+    ]
+}
+
+fn a_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<u32>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        a_text().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((a_name(), inner), 0..4).prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
+fn a_name() -> impl Strategy<Value = String> {
+    prop_oneof![Just("name".to_owned()), Just("age".to_owned()), a_text()]
+}
+
+/// Members as they were written, so that a name can be there twice.
+fn an_object() -> impl Strategy<Value = String> {
+    prop::collection::vec((a_name(), a_value()), 0..4).prop_map(|members| {
+        let member = |(name, value): (String, Value)| format!("{}:{value}", Value::from(name));
+        let members: Vec<String> = members.into_iter().map(member).collect();
+        format!("{{{}}}", members.join(","))
+    })
+}
+
+/// Bytes, and what looks like JSON.
+fn a_body() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..40),
+        r#"[{}\[\]:,"'\\ \n0-9.eE+-]{0,30}"#.prop_map(String::into_bytes),
+        (an_object(), any::<prop::sample::Index>(), any::<u8>()).prop_map(|(text, at, byte)| {
+            let mut bytes = text.into_bytes();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            bytes
+        }),
+    ]
+}
+
+/// Of a refusal: which fields it blames, all of them this server's, and in words that are.
+fn is_about_fields_of_ours(problem: &Problem) -> bool {
+    const MESSAGES: [&str; 5] = [
+        "This field is required",
+        "This field was sent more than once",
+        "This is not a valid value",
+        "Must be a string",
+        "Must be a whole number",
+    ];
+    let blamed: Vec<_> = problem.field_messages().collect();
+    problem.status() == StatusCode::UNPROCESSABLE_ENTITY
+        && !blamed.is_empty()
+        && blamed
+            .iter()
+            .all(|(field, message)| ["name", "age"].contains(field) && MESSAGES.contains(message))
+}
+
+proptest! {
+    #[test]
+    fn an_object_is_read_as_by_serde_and_what_it_holds_is_not_told(text in an_object()) {
+        match (json(text.as_bytes()), serde_json::from_str::<Sample>(&text)) {
+            (Ok(sample), Ok(expected)) => prop_assert_eq!(sample, expected),
+            (Err(problem), Err(_)) => prop_assert!(is_about_fields_of_ours(&problem), "{:?}", problem),
+            (read, expected) => prop_assert!(false, "{:?} rather than {:?}", read, expected),
+        }
+    }
+
+    #[test]
+    fn a_body_is_malformed_exactly_when_it_is_no_json(body in a_body()) {
+        let is_json = serde_json::from_slice::<Value>(&body).is_ok();
+        let read = json(&body);
+        let malformed = read.as_ref().is_err_and(|problem| problem.status() == StatusCode::BAD_REQUEST);
+        prop_assert_eq!(malformed, !is_json, "{:?}", read);
+    }
+
+    #[test]
+    fn what_is_encoded_as_a_form_is_read_from_it(name: String, age: Option<u32>, others: Vec<(String, String)>) {
+        let others = others.iter().filter(|(other, _)| !["name", "age"].contains(&other.as_str()));
+        let age_text = age.map(|age| age.to_string());
+        let text = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(others)
+            .append_pair("name", &name)
+            .extend_pairs(age_text.map(|age| ("age", age)))
+            .finish();
+        prop_assert_eq!(form(text.as_bytes()).unwrap(), Sample { name, age });
+    }
+
+    #[test]
+    fn a_form_is_read_to_the_letter_or_refused(
+        body in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..40),
+            "(name|age|[a-z])=([0-9+%a-fA-F]|%[0-9A-F]{2}){0,8}(&(name|age)=[0-9%+]{0,4}){0,2}".prop_map(String::into_bytes),
+        ],
+    ) {
+        match form(&body) {
+            Ok(sample) => {
+                let pairs: Vec<_> = url::form_urlencoded::parse(&body).collect();
+                let named = |wanted| pairs.iter().filter(move |(name, _)| name == wanted).map(|(_, value)| &**value);
+                prop_assert_eq!(named("name").collect::<Vec<_>>(), [sample.name.as_str()]);
+                let ages: Vec<Option<u32>> = named("age").map(|text| text.parse().ok()).collect();
+                prop_assert!(ages.len() <= 1 && ages.first().copied().flatten() == sample.age);
+                // What is no UTF-8 would have been replaced, and two passwords become one.
+                prop_assert!(percent_encoding::percent_decode(&body).decode_utf8().is_ok());
+            }
+            Err(problem) => {
+                let malformed = problem.status() == StatusCode::BAD_REQUEST;
+                prop_assert!(malformed || is_about_fields_of_ours(&problem), "{:?}", problem);
+            }
+        }
+    }
+
+    #[test]
+    fn only_two_media_types_are_read_in_whatever_way_they_are_written(
+        value in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..40),
+            "[aA]pplication/(json|[a-z.]{0,6}\\+json|x-www-form-urlencoded|[a-z+]{0,10}) ?(; ?(charset|boundary)=\"?(utf-8|UTF-8|latin1)\"?)?"
+                .prop_map(String::into_bytes),
+        ],
+    ) {
+        let mut headers = HeaderMap::new();
+        let Ok(value) = HeaderValue::from_bytes(&value) else { return Ok(()) };
+        headers.insert(header::CONTENT_TYPE, value.clone());
+        let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+        let essence = text.split(';').next().unwrap().trim();
+        match Encoding::of(&headers) {
+            Some(Encoding::Json) => prop_assert!(essence.starts_with("application/") && essence.ends_with("json")),
+            Some(Encoding::Form) => prop_assert_eq!(essence, FORM),
+            None => {}
+        }
+        prop_assert!(!text.contains("charset=latin1") || Encoding::of(&headers).is_none());
+    }
 }
