@@ -132,7 +132,9 @@ fn wanted_page(site: &Site, headers: &HeaderMap) -> Option<Url> {
         return None;
     }
     let page = Url::parse(&page).ok()?;
-    let plain = page.username().is_empty() && page.password().is_none();
+    // A `blob:` URL has the origin of what made it.
+    let is_web = matches!(page.scheme(), "http" | "https");
+    let plain = is_web && page.username().is_empty() && page.password().is_none();
     (plain && site.trusts(&page.origin().ascii_serialization())).then_some(page)
 }
 
@@ -144,6 +146,8 @@ fn forwarded_page<'h>(text: impl Fn(&str) -> Option<&'h str>) -> Option<String> 
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn headers(scheme: &'static str, host: &'static str, path: &'static str) -> HeaderMap {
@@ -244,5 +248,35 @@ mod tests {
         let mut silent = headers("https", "app.example", "/");
         silent.remove("x-forwarded-host");
         assert!(wanted_page(&site(), &silent).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_proxy_says_a_browser_comes_back_to_a_page_of_ours_only(
+            scheme in "(https?|blob:https?|javascript|[a-z:/]{0,6})",
+            host in "(localhost:8000|app\\.example|[a-z.@:/?#\\\\]{0,8}){1,3}",
+            path in "/[ -~]{0,20}",
+            by_nginx: bool,
+        ) {
+            let mut headers = headers("https", "app.example", "/");
+            let parts = [("x-forwarded-proto", &scheme), ("x-forwarded-host", &host), ("x-forwarded-uri", &path)];
+            for (name, value) in parts {
+                headers.insert(name, HeaderValue::from_str(value).unwrap());
+            }
+            if by_nginx {
+                headers.insert(ORIGINAL_URL, HeaderValue::from_str(&format!("{scheme}://{host}{path}")).unwrap());
+            }
+            let response = ask_for_log_in(&site(), &headers, auth::Error::NotAuthenticated);
+            if let Some(location) = response.headers().get(header::LOCATION) {
+                let location = Url::parse(location.to_str().unwrap()).unwrap();
+                prop_assert_eq!(&location[..url::Position::AfterPath], "http://localhost:8000/login");
+                let (name, next) = location.query_pairs().next().unwrap();
+                prop_assert_eq!(name, "next");
+                let next = Url::parse(&next).unwrap();
+                prop_assert!(["http", "https"].contains(&next.scheme()) && next.username().is_empty(), "{}", next);
+                let origin = next.origin().ascii_serialization();
+                prop_assert!(["http://localhost:8000", "https://app.example"].contains(&origin.as_str()), "{}", next);
+            }
+        }
     }
 }
