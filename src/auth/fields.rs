@@ -349,9 +349,35 @@ mod tests {
         }
 
         #[test]
+        fn an_accepted_username_is_no_address_and_has_one_key_in_whatever_case(text in "[ -~é]{0,70}|[a-zA-Z0-9_. -]{0,70}") {
+            if let Ok(username) = Username::parse("username", &text) {
+                let again = Username::parse("username", &username.as_typed().to_ascii_uppercase()).unwrap();
+                prop_assert_eq!(again.key(), username.key());
+                prop_assert!((1..=64).contains(&username.key().len()) && !username.key().contains('@'));
+                let identifier = Identifier::parse(username.as_typed());
+                prop_assert_eq!(identifier, Identifier::Username(username.key().to_owned()));
+            }
+        }
+
+        #[test]
+        fn an_accepted_name_is_clean_and_stays_as_it_is(text in ".{0,110}") {
+            if let Ok(Some(name)) = parse_name("name", &text) {
+                prop_assert!(name.chars().count() <= 100 && !name.chars().any(is_unprintable));
+                prop_assert_eq!(parse_name("name", &name), Ok(Some(name.clone())));
+            }
+        }
+
+        #[test]
+        fn whatever_a_program_calls_itself_is_kept_short_and_clean(text in ".{0,400}") {
+            let kept = Client::new(None, Some(&text)).user_agent.unwrap_or_default();
+            prop_assert!(kept.chars().count() <= 256 && !kept.chars().any(is_unprintable));
+            let again = Client::new(None, Some(&kept)).user_agent.unwrap_or_default();
+            prop_assert_eq!(again, kept);
+        }
+
+        #[test]
         fn no_text_makes_a_parser_panic(text in ".*") {
             let _ = Identifier::parse(&text);
-            let _ = parse_name("name", &text);
             let _ = check_role("roles", &text);
         }
     }

@@ -85,3 +85,47 @@ impl PageSize {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{clock::Timestamp, id::EventId};
+
+    fn parsed(limit: Option<u32>, cursor: Option<&str>) -> Option<(PageSize, Option<EventId>)> {
+        let mut errors = FieldErrors::default();
+        PageRequest { limit, cursor }.parse(&mut errors)
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_is_an_id_and_nothing_else_is_one(text in prop_oneof![".{0,40}", "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{11,13}"]) {
+            let expected = uuid::Uuid::try_parse(&text).ok().map(EventId::from);
+            prop_assert_eq!(parsed(None, Some(&text)).map(|(_, after)| after), expected.map(Some));
+        }
+
+        #[test]
+        fn the_cursor_of_a_page_leads_on_from_its_last_item(rows in prop::collection::vec(any::<u128>(), 0..210), limit in 0..300_u32) {
+            let Some((size, None)) = parsed(Some(limit), None) else {
+                prop_assert!(!(1..=200).contains(&limit));
+                return Ok(());
+            };
+            let shown = rows.iter().copied().take(usize::try_from(size.rows()).unwrap()).collect();
+            let cursor_of = |row: &u128| EventId::from(uuid::Uuid::from_u128(*row)).to_string();
+            let page: Page<u128> = size.cut(shown, cursor_of);
+            prop_assert!(rows.starts_with(&page.items) && page.items.len() <= limit as usize);
+            prop_assert_eq!(page.next_cursor.is_some(), rows.len() > limit as usize);
+            if let Some(cursor) = &page.next_cursor {
+                let last = page.items.last().map(|row| EventId::from(uuid::Uuid::from_u128(*row)));
+                prop_assert_eq!(parsed(None, Some(cursor)).unwrap().1, last);
+            }
+        }
+
+        #[test]
+        fn a_new_id_is_read_back(seconds in 0..4_000_000_000_i64) {
+            let id = EventId::new(Timestamp::from_unix_seconds(seconds));
+            prop_assert_eq!(parsed(None, Some(&id.to_string())).unwrap().1, Some(id));
+        }
+    }
+}

@@ -4,6 +4,8 @@
 //! Refresh and link tokens are opaque: random, worth nothing but for the row that holds their hash.
 
 mod access;
+#[cfg(test)]
+pub(crate) mod edits;
 mod keys;
 mod opaque;
 mod sealing;

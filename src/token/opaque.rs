@@ -129,6 +129,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::token::edits::edits;
 
     #[test]
     fn a_generated_token_is_read_back_with_the_same_hash() {
@@ -203,6 +204,21 @@ mod tests {
             if let Some(token) = RefreshToken::parse(&text) {
                 prop_assert_eq!(token.expose(), text);
             }
+        }
+
+        #[test]
+        fn what_is_made_of_a_token_is_no_token_or_another(edits in edits()) {
+            let (refresh, link) = (RefreshToken::generate(), LinkToken::generate());
+            let forged = edits.of(refresh.expose());
+            if let Some(other) = RefreshToken::parse(&forged).filter(|_| forged != refresh.expose()) {
+                prop_assert_ne!(other.hash(), refresh.hash());
+            }
+            prop_assert!(LinkToken::parse(&forged).is_none());
+            let forged = edits.of(link.expose());
+            if let Some(other) = LinkToken::parse(&forged).filter(|_| forged != link.expose()) {
+                prop_assert_ne!(other.hash(), link.hash());
+            }
+            prop_assert!(RefreshToken::parse(&forged).is_none());
         }
     }
 }

@@ -166,6 +166,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Timestamp;
+    use crate::token::edits::edits;
 
     const SECRET: &str = "correct horse battery staple, and some more of it";
 
@@ -308,6 +309,24 @@ mod tests {
         #[test]
         fn opening_arbitrary_text_never_panics(text in prop_oneof![any::<String>(), r"v1\.[A-Za-z0-9_-]{0,80}"]) {
             prop_assert_eq!(SealingKey::from_secret(SECRET).open("any", &text), Err(SealError::NotOpened));
+        }
+
+        #[test]
+        fn nothing_that_is_made_of_a_sealed_text_opens(plain: Vec<u8>, edits in edits()) {
+            let key = SealingKey::from_secret(SECRET);
+            let sealed = key.seal("cookie", &plain).unwrap();
+            let forged = edits.of(&sealed);
+            prop_assume!(forged != sealed);
+            prop_assert_eq!(key.open("cookie", &forged), Err(SealError::NotOpened));
+        }
+
+        #[test]
+        fn nothing_that_is_made_of_a_sealed_successor_opens(edits in edits()) {
+            let (presented, successor, session) = (RefreshToken::generate(), RefreshToken::generate(), session());
+            let sealed = seal_successor(&presented, session, &successor).unwrap();
+            let forged = edits.of(&sealed);
+            prop_assume!(forged != sealed);
+            prop_assert!(open_successor(&presented, session, &forged).is_none());
         }
     }
 }

@@ -223,7 +223,12 @@ impl aide::OperationInput for SessionCookies {}
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{convert::Infallible, sync::mpsc, time::Duration};
+
+    use axum::http::{HeaderValue, Request, Response, header};
+    use proptest::prelude::*;
+    use tower::{Layer, ServiceExt};
+    use tower_cookies::CookieManagerLayer;
 
     use super::*;
 
@@ -316,5 +321,52 @@ mod tests {
         assert!(!is_over(&auth::Error::Busy));
         assert!(!is_over(&auth::Error::internal("away")));
         assert!(is_over(&auth::Error::RefreshTokenReused));
+    }
+
+    /// The access token of a request with these `Cookie` headers, read as it is when served.
+    fn presented(lines: &[String]) -> Option<String> {
+        let (sender, receiver) = mpsc::channel();
+        let handler = tower::service_fn(move |request: Request<()>| {
+            let cookies = SessionCookies {
+                jar: request.extensions().get::<Cookies>().unwrap().clone(),
+                policy: Arc::new(CookiePolicy::with(true, None)),
+            };
+            sender.send(cookies.access()).unwrap();
+            async { Ok::<_, Infallible>(Response::new(())) }
+        });
+        let mut request = Request::new(());
+        for line in lines {
+            request
+                .headers_mut()
+                .append(header::COOKIE, HeaderValue::from_str(line).unwrap());
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime
+            .block_on(CookieManagerLayer::new().layer(handler).oneshot(request))
+            .unwrap();
+        receiver.recv().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_cookies_are_sent_only_one_of_the_exact_name_is_ours(
+            lines in prop::collection::vec("((__[Hh]ost-|__Secure-)?access_token[ =\"]{0,2}[!-~ ]{0,6}[;,]? ?|[!-~ ]{0,10};){0,4}", 0..3),
+        ) {
+            if let Some(value) = presented(&lines) {
+                let pairs = lines.iter().flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
+                let mut ours = pairs.filter(|(name, _)| name.trim() == "__Host-access_token");
+                prop_assert!(ours.any(|(_, sent)| sent.trim() == value), "{:?} of {:?}", value, lines);
+                prop_assert!(!value.is_empty());
+            }
+        }
+
+        #[test]
+        fn a_token_comes_back_as_it_was_set_among_whatever_else(token in "[A-Za-z0-9_.-]{1,80}", other in "[a-z]{1,8}=[!-:<-~]{0,8}") {
+            let policy = CookiePolicy::with(true, None);
+            let set = policy.cookie(policy.access_name(), token.clone(), None).to_string();
+            let sent = set.split(';').next().unwrap().to_owned();
+            prop_assert_eq!(presented(&[format!("{other}; {sent}")]), Some(token.clone()));
+            prop_assert_eq!(presented(&[sent, other]), Some(token));
+        }
     }
 }

@@ -74,6 +74,8 @@ pub(super) fn cors(site: &Site) -> Option<CorsLayer> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn headers(fetch_site: Option<&'static str>, origin: Option<&'static str>) -> HeaderMap {
@@ -144,6 +146,29 @@ mod tests {
         }
         for method in [Method::PUT, Method::PATCH, Method::DELETE] {
             assert!(check(&site, &method, &headers(Some("cross-site"), None)).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_other_origin_passes_however_it_is_written(
+            origin in prop_oneof![
+                "(https?|HTTPS?|null)?(://)?(localhost|LOCALHOST|127\\.0\\.0\\.1|app\\.example)?[.:@/]?[a-z0-9.]{0,12}",
+                "[ -~]{0,30}",
+            ],
+            fetch_site in prop::option::of("(same|cross)-(origin|site)|none|[a-zA-Z -]{0,12}"),
+        ) {
+            let ours = ["http://localhost:8000", "https://app.example"];
+            prop_assume!(!ours.contains(&origin.as_str()));
+            let site = Site::for_tests(&["https://app.example"]);
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ORIGIN, HeaderValue::from_str(&origin).unwrap());
+            if let Some(value) = &fetch_site {
+                headers.insert(SEC_FETCH_SITE, HeaderValue::from_str(value).unwrap());
+            }
+            let by_the_browser = fetch_site.is_some_and(|value| ["same-origin", "none"].contains(&value.as_str()));
+            prop_assert_eq!(check(&site, &Method::POST, &headers).is_ok(), by_the_browser);
+            prop_assert!(is_read_elsewhere(&site, &headers));
         }
     }
 }

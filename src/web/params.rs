@@ -73,6 +73,7 @@ impl<T: JsonSchema> OperationInput for Query<T> {
 #[cfg(test)]
 mod tests {
     use axum::http::StatusCode;
+    use proptest::prelude::*;
     use serde::Deserialize;
 
     use super::*;
@@ -105,6 +106,26 @@ mod tests {
                 StatusCode::BAD_REQUEST,
                 "{query}"
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_query_is_read_to_the_letter_or_refused(query in "((q|limit|[a-z]{1,2})=([a-z0-9+-]|%[0-9A-Fa-f]{0,2}){0,6}&?){0,3}") {
+            if let Ok(sample) = read_query::<Sample>(&query) {
+                let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
+                let named = |wanted| pairs.iter().find(|(name, _)| name == wanted).map(|(_, value)| &**value);
+                prop_assert_eq!(sample.q.as_deref(), named("q"));
+                prop_assert_eq!(sample.limit, named("limit").and_then(|text| text.parse().ok()));
+                let is_whole = !sample.q.is_some_and(|text| text.contains(['\0', char::REPLACEMENT_CHARACTER]));
+                prop_assert!(is_whole);
+            }
+        }
+
+        #[test]
+        fn whatever_is_asked_for_is_read_as_it_was_meant(text in "[^\0]{0,20}") {
+            let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("q", &text).finish();
+            prop_assert_eq!(read_query::<Sample>(&query).unwrap().q, Some(text));
         }
     }
 }

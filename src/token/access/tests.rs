@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::token::{Algorithm, GeneratedKey, KeyMaterial};
+use crate::token::{Algorithm, GeneratedKey, KeyMaterial, edits::edits};
 
 const ISSUER: &str = "https://id.example.com";
 const AUDIENCE: &str = "https://app.example.com";
@@ -699,5 +699,39 @@ proptest! {
         let server = Server::new(Algorithm::Hs256);
         let token = server.sign_text(&header.replace("KID", &server.kid), &payload);
         prop_assert!(server.verify(&token).is_err());
+    }
+}
+
+#[test]
+fn nothing_that_is_made_of_a_good_token_is_good() {
+    for algorithm in ALGORITHMS {
+        let server = Server::new(algorithm);
+        let good = server.issue();
+        assert!(server.verify(&good).is_ok());
+        proptest!(|(edits in edits())| {
+            let forged = edits.of(&good);
+            prop_assume!(forged != good);
+            prop_assert!(server.verify(&forged).is_err(), "{:?}: {}", algorithm, forged);
+        });
+    }
+}
+
+#[test]
+fn no_part_of_a_good_token_can_be_put_into_another() {
+    for algorithm in ALGORITHMS {
+        let server = Server::new(algorithm);
+        let (one, other) = (server.issue(), server.issue());
+        let parts = |token: &str| token.split('.').map(str::to_owned).collect::<Vec<_>>();
+        let (one, other) = (parts(&one), parts(&other));
+        proptest!(|(taken in prop::collection::vec((any::<bool>(), 0..3_usize), 0..5))| {
+            let forged: Vec<&str> = taken
+                .iter()
+                .map(|(of_one, part)| if *of_one { one[*part].as_str() } else { other[*part].as_str() })
+                .collect();
+            let header = forged.first().is_some_and(|header| *header == one[0]);
+            // The headers are alike, so that a token is whole with either.
+            let whole = header && (forged[1..] == one[1..] || forged[1..] == other[1..]);
+            prop_assert_eq!(server.verify(&forged.join(".")).is_ok(), whole);
+        });
     }
 }

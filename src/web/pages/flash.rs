@@ -256,9 +256,10 @@ fn drop_longest(flash: &mut Flash) -> bool {
 #[cfg(test)]
 mod tests {
     use axum::http::Request;
+    use proptest::prelude::*;
 
     use super::*;
-    use crate::{auth, clock::ManualClock, config::Config, web::pages::log_in::LogIn};
+    use crate::{auth, clock::ManualClock, config::Config, token::edits::edits, web::pages::log_in::LogIn};
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
 
@@ -402,5 +403,39 @@ mod tests {
             panic!("nothing was left");
         };
         assert_eq!(refused.echo, [("name".to_owned(), "n".repeat(100))]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_typed_comes_back_from_a_cookie_that_a_browser_keeps(
+            echo in prop::collection::vec(("[a-z_]{1,16}", prop_oneof![".{0,40}", ".{0,4000}"]), 0..4),
+        ) {
+            let (policy, cookies) = (policy(), Cookies::default());
+            policy.leave(&cookies, refused(echo.clone())).unwrap();
+            prop_assert!(cookies.list()[0].to_string().len() <= 4096);
+            let Some(Flash::Refused(kept)) = take(&policy, "/login", &cookies) else {
+                return Err(TestCaseError::fail("nothing was left"));
+            };
+            // In the order of the form, without what is too long.
+            let mut typed = echo.iter();
+            prop_assert!(kept.echo.iter().all(|kept| typed.any(|typed| typed == kept)));
+            let short = echo.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() < 300;
+            prop_assert!(!short || kept.echo == echo);
+        }
+
+        #[test]
+        fn nothing_that_is_made_of_one_says_anything(edits in edits()) {
+            let policy = policy();
+            let sealed = policy.seal(refused(vec![("username".to_owned(), "mira".to_owned())])).unwrap();
+            let forged = edits.of(&sealed);
+            prop_assume!(forged != sealed);
+            prop_assert!(policy.open(&forged).is_none());
+        }
+
+        #[test]
+        fn a_well_sealed_value_that_is_no_flash_says_nothing(plain in prop_oneof![any::<Vec<u8>>(), r#"\{"(id|until|flash)":[\[\]{}"0-9a-z:-]{0,20}\}"#.prop_map(String::into_bytes)]) {
+            let policy = policy();
+            prop_assert!(policy.open(&policy.key.seal(PURPOSE, &plain).unwrap()).is_none());
+        }
     }
 }

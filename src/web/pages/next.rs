@@ -37,6 +37,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::token::edits::edits;
 
     fn parsed(text: &str) -> Option<String> {
         parse(&Site::for_tests(&["https://app.example"]), text)
@@ -103,6 +104,24 @@ mod tests {
             if let Some(kept) = parsed(&text) {
                 let base = Url::parse("http://localhost:8000/login").unwrap();
                 let origin = base.join(&kept).unwrap().origin().ascii_serialization();
+                prop_assert!(["http://localhost:8000", "https://app.example"].contains(&origin.as_str()), "{}", kept);
+            }
+        }
+
+        #[test]
+        fn whatever_is_made_of_a_good_target_stays_here_and_is_kept_as_it_is_from_then_on(
+            good in prop::sample::select(vec!["/profile?a=b#c", "https://app.example/a?b", "http://localhost:8000/a"]),
+            edits in edits(),
+            put in "[/\\\\@:?#.%\t\n ]{0,3}",
+            at: prop::sample::Index,
+        ) {
+            let mut text = edits.of(good);
+            let places: Vec<usize> = text.char_indices().map(|(place, _)| place).chain([text.len()]).collect();
+            text.insert_str(*at.get(&places), &put);
+            if let Some(kept) = parsed(&text) {
+                prop_assert_eq!(parsed(&kept), Some(kept.clone()), "{:?}", text);
+                let page = Url::parse("http://localhost:8000/login").unwrap().join(&kept).unwrap();
+                let origin = page.origin().ascii_serialization();
                 prop_assert!(["http://localhost:8000", "https://app.example"].contains(&origin.as_str()), "{}", kept);
             }
         }
