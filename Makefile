@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser audit pictures lint bench
+.PHONY: help run test test-browser test-document audit pictures lint bench
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -10,12 +10,17 @@ run: ## Build and serve at http://localhost:8000
 # Node's packages first: some of the tests run an example in Node.
 test: end2end/node_modules/.package-lock.json ## Run every test, with a throw-away PostgreSQL, and in a browser
 	scripts/with-postgres scripts/with-others cargo test --no-fail-fast
+	tests/schemathesis/run
 	$(MAKE) --no-print-directory test-browser
 
 # Built as `cargo test` builds it, so that nothing is compiled twice. `SPECS` names the files to run; all without.
 test-browser: end2end/node_modules/.package-lock.json ## Run the browser tests alone, or those of SPECS
 	cargo test --no-run --quiet
 	cd end2end && npm run --silent browser && npm run --silent check && npm run --silent test -- $(SPECS)
+
+test-document: ## Let schemathesis hold the API against its OpenAPI document
+	cargo test --no-run --quiet
+	tests/schemathesis/run
 
 audit: end2end/node_modules/.package-lock.json ## Let Lighthouse judge the sign-in pages (a minute; not a test)
 	cargo build --release
