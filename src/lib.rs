@@ -31,6 +31,10 @@ pub mod clock;
 pub mod config;
 // What is wrong with an installation, and what to do about it.
 pub mod doctor;
+// What `fuzz/` tries with whatever bytes come.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 // Typed identifiers: a user's id cannot be passed where a session's is wanted.
 pub mod id;
 // Users of other applications: where they are read from, and what is made of their columns.

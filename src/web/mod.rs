@@ -5,6 +5,8 @@ mod boundary;
 mod caller;
 mod cookies;
 mod forwarded;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod headers;
 mod identity;
 mod metrics;

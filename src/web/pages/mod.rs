@@ -33,6 +33,8 @@ use axum::{Router, response::Redirect, routing::get};
 use tower_http::compression::CompressionLayer;
 
 pub use self::flash::FlashPolicy;
+#[cfg(any(test, fuzzing))]
+pub(super) use self::next::parse as next_page;
 pub(super) use self::{assets::Assets, errors::render as render_problem};
 use super::{AppState, Site, paths::login_path};
 

@@ -9,7 +9,7 @@ use crate::web::{Site, paths::MAX_NEXT_BYTES};
 /// Anything else would make our own sign-in page lead to a stranger's, which asks for the password once more. The same
 /// parser decides that browsers use (WHATWG URL), so that a backslash, a tab or a missing scheme means here what it means
 /// there.
-pub(super) fn parse(site: &Site, text: &str) -> Option<String> {
+pub(in crate::web) fn parse(site: &Site, text: &str) -> Option<String> {
     // Browsers strip tabs and line breaks out of URLs; nobody else writes them.
     if text.len() > MAX_NEXT_BYTES || text.chars().any(|c| c.is_control() || c == '\\') {
         return None;

@@ -189,7 +189,7 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, Problem> {
     }
 }
 
-fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+pub(super) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|_| not_utf8())?;
     serde_json::from_str::<WellFormed>(text).map_err(|error| malformed_json(&error))?;
     // serde would also fill a struct from an array, by position: a second spelling that nobody asked for.
