@@ -157,6 +157,7 @@ export class Visitor {
       }
     }
     await expect(page.locator('[aria-invalid="true"]')).toHaveCount(bad.length);
+    for (const message of await page.locator('.error, .alert').allTextContents()) expect(message, 'a sentence').toMatch(/\.$/);
     if (bad[0]) await expect(this.field(bad[0][0], within)).toBeFocused();
 
     for (const [label, value] of Object.entries(failure.kept ?? {})) {

@@ -40,7 +40,7 @@ impl Auth {
             .ok_or(Error::SessionEnded)?;
         let stored = PasswordHash::from_stored(account.password_hash.clone());
         if self.parts.hasher.verify(password, Some(&stored)).await? == Verdict::Wrong {
-            let error = Error::invalid_field(field, "wrong_password", "This is not your password");
+            let error = Error::invalid_field(field, "wrong_password", "This is not your password.");
             self.record(Record::failure(kind, client, &error).by_owner(identity))
                 .await?;
             return Err(error);

@@ -49,7 +49,7 @@ impl Auth {
             return Err(Error::invalid_field(
                 "new_email",
                 "email_unchanged",
-                "This is your address already",
+                "This is your address already.",
             ));
         }
         let taken = self.store().find_user_by_email(new.key()).await?.is_some();

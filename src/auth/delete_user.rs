@@ -45,7 +45,7 @@ fn check_address(typed: &str, account: &UserRow) -> Result<(), FieldError> {
         _ => Err(FieldError::new(
             FIELD,
             "wrong_email",
-            "This is not the address of the account",
+            "This is not the address of the account.",
         )),
     }
 }

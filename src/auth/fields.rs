@@ -24,7 +24,7 @@ impl EmailAddress {
     /// Reads the address in `field`. Quoted local parts and address literals are refused: nobody signs up with one, and
     /// they are where mail servers disagree about whose mailbox is meant.
     pub(crate) fn parse(field: &'static str, text: &str) -> Result<Self, FieldError> {
-        let refuse = || FieldError::new(field, "invalid_email", "This is not an email address");
+        let refuse = || FieldError::new(field, "invalid_email", "This is not an email address.");
         let typed = text.trim();
         require(field, typed)?;
         let (local, domain) = typed.rsplit_once('@').ok_or_else(refuse)?;
@@ -63,7 +63,7 @@ impl EmailAddress {
 /// Refuses a field that was left blank, before anything is said of what else it has to be.
 pub(crate) fn require(field: &'static str, text: &str) -> Result<(), FieldError> {
     if text.is_empty() {
-        return Err(FieldError::new(field, "required", "This field is required"));
+        return Err(FieldError::new(field, "required", "This field is required."));
     }
     Ok(())
 }
@@ -106,7 +106,7 @@ impl Username {
         let typed = text.trim();
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
         if typed.is_empty() || typed.len() > USERNAME_MAX_CHARS || !typed.bytes().all(allowed) {
-            let rule = "A username is 1 to 64 letters, digits, underscores, dots and hyphens";
+            let rule = "A username is 1 to 64 letters, digits, underscores, dots and hyphens.";
             return Err(FieldError::new(field, "invalid_username", rule));
         }
         Ok(Self {
@@ -142,7 +142,7 @@ pub(crate) fn parse_name(field: &'static str, text: &str) -> Result<Option<Strin
         return Err(FieldError::new(
             field,
             "invalid_name",
-            "A name is at most 100 characters, without control characters",
+            "A name is at most 100 characters, without control characters.",
         ));
     }
     Ok((!name.is_empty()).then(|| name.to_owned()))
@@ -152,7 +152,7 @@ pub(crate) fn parse_name(field: &'static str, text: &str) -> Result<Option<Strin
 pub(crate) fn check_role(field: &'static str, text: &str) -> Result<(), FieldError> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
     if text.is_empty() || text.len() > ROLE_MAX_CHARS || !text.bytes().all(allowed) {
-        let rule = "A role is 1 to 32 lower-case letters, digits, underscores and hyphens";
+        let rule = "A role is 1 to 32 lower-case letters, digits, underscores and hyphens.";
         return Err(FieldError::new(field, "invalid_role", rule));
     }
     Ok(())

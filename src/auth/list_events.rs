@@ -78,7 +78,7 @@ fn parse_user(user: Option<&str>) -> Result<Option<UserName>, FieldError> {
             Identifier::Nobody => Err(FieldError::new(
                 "user",
                 "invalid_user",
-                "This is no id, address or username",
+                "This is no id, address or username.",
             )),
             identifier => Ok(UserName::Other(identifier)),
         }
@@ -93,7 +93,7 @@ fn parse_event(event: Option<String>) -> Result<Option<String>, FieldError> {
             Err(FieldError::new(
                 "event",
                 "unknown_event",
-                format!("An event is one of {names}"),
+                format!("An event is one of {names}."),
             ))
         }
         known => Ok(known),

@@ -44,7 +44,7 @@ impl Auth {
 fn parse_state(state: Option<&str>) -> Result<Option<MessageState>, FieldError> {
     let refuse = || {
         let names = MessageState::ALL.map(MessageState::as_str).join(", ");
-        FieldError::new("state", "invalid_state", format!("A state is one of {names}"))
+        FieldError::new("state", "invalid_state", format!("A state is one of {names}."))
     };
     state.map(|text| text.parse().map_err(|_| refuse())).transpose()
 }

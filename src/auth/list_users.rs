@@ -55,7 +55,7 @@ impl Auth {
 fn parse_search(q: Option<&str>) -> Result<Option<String>, FieldError> {
     match q.map(str::trim).filter(|text| !text.is_empty()) {
         Some(text) if text.chars().count() > SEARCH_MAX_CHARS || text.chars().any(char::is_control) => {
-            let rule = format!("A search is at most {SEARCH_MAX_CHARS} characters, without control characters");
+            let rule = format!("A search is at most {SEARCH_MAX_CHARS} characters, without control characters.");
             Err(FieldError::new("q", "invalid_search", rule))
         }
         text => Ok(text.map(str::to_owned)),
@@ -74,7 +74,7 @@ fn parse_status(status: Option<&str>) -> Result<Option<bool>, FieldError> {
         Some(_) => Err(FieldError::new(
             "status",
             "invalid_status",
-            "A status is active or disabled",
+            "A status is active or disabled.",
         )),
     }
 }

@@ -41,7 +41,7 @@ impl LogIn {
     fn check(&self) -> Result<(), Error> {
         let mut errors = FieldErrors::default();
         if self.identifier.is_empty() {
-            let message = "A username or an email address is required";
+            let message = "A username or an email address is required.";
             errors.extend(vec![FieldError::new("username", "required", message)]);
         }
         errors.take(fields::require("password", self.password.expose()));

@@ -43,7 +43,7 @@ impl PageRequest<'_> {
 
 fn parse_cursor<Id: FromStr>(text: &str) -> Result<Id, FieldError> {
     text.parse()
-        .map_err(|_| FieldError::new("cursor", "invalid_cursor", "This cursor is not one of ours"))
+        .map_err(|_| FieldError::new("cursor", "invalid_cursor", "This cursor is not one of ours."))
 }
 
 /// How much of a list to show: one more than this is read, to know whether there is a next page.
@@ -60,7 +60,7 @@ impl PageSize {
             _ => Err(FieldError::new(
                 "limit",
                 "invalid_limit",
-                format!("A limit is between 1 and {}", Self::MAX),
+                format!("A limit is between 1 and {}.", Self::MAX),
             )),
         }
     }

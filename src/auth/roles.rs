@@ -40,7 +40,7 @@ impl RoleChange {
         let difference = self.of(had);
         let number = (had.len() + difference.granted.len()).saturating_sub(difference.revoked.len());
         if number > MAX_ROLES && !difference.granted.is_empty() {
-            let rule = format!("An account has at most {MAX_ROLES} roles");
+            let rule = format!("An account has at most {MAX_ROLES} roles.");
             return Err(FieldError::new(self.field(), "too_many_roles", rule));
         }
         Ok(())

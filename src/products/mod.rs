@@ -216,7 +216,7 @@ fn parse_name(text: &str) -> Result<String, FieldError> {
     let name = text.trim();
     let length = name.chars().count();
     if length == 0 || length > NAME_MAX_CHARS || name.chars().any(char::is_control) {
-        let rule = format!("A name is 1 to {NAME_MAX_CHARS} characters, without control characters");
+        let rule = format!("A name is 1 to {NAME_MAX_CHARS} characters, without control characters.");
         return Err(FieldError::new("name", "invalid_name", rule));
     }
     Ok(name.to_owned())
@@ -227,7 +227,7 @@ fn parse_description(text: Option<&str>) -> Result<Option<String>, FieldError> {
     let description = text.unwrap_or_default().trim();
     let is_refused = |char: char| char.is_control() && !matches!(char, '\n' | '\r' | '\t');
     if description.chars().count() > DESCRIPTION_MAX_CHARS || description.chars().any(is_refused) {
-        let rule = format!("A description is at most {DESCRIPTION_MAX_CHARS} characters, without control characters");
+        let rule = format!("A description is at most {DESCRIPTION_MAX_CHARS} characters, without control characters.");
         return Err(FieldError::new("description", "invalid_description", rule));
     }
     Ok((!description.is_empty()).then(|| description.to_owned()))

@@ -49,7 +49,7 @@ enum Challenge {
 
 /// One field that does not hold what it must.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(example = FieldProblem::new("email", "required", "This field is required"))]
+#[schemars(example = FieldProblem::new("email", "required", "This field is required."))]
 pub(crate) struct FieldProblem {
     /// The field's name as it was, or should have been, sent.
     #[schemars(example = &"email")]
@@ -58,7 +58,7 @@ pub(crate) struct FieldProblem {
     #[schemars(example = &"required")]
     code: &'static str,
     /// For people.
-    #[schemars(example = &"This field is required")]
+    #[schemars(example = &"This field is required.")]
     message: String,
 }
 
@@ -367,7 +367,7 @@ pub(crate) struct ProblemDocument {
 }
 
 fn example() -> ProblemDocument {
-    let field = FieldProblem::new("email", "required", "This field is required");
+    let field = FieldProblem::new("email", "required", "This field is required.");
     Problem::fields(vec![field]).document(None)
 }
 

@@ -51,7 +51,7 @@ async fn the_current_password_is_asked_for(place: Place) {
     ] {
         let body = json!({"current_password": current, "new_password": new});
         let problem = ann.post(CHANGE).json(body).await.expect_problem(422, "invalid_fields");
-        let required = |field: &&str| json!({"field": field, "code": "required", "message": "This field is required"});
+        let required = |field: &&str| json!({"field": field, "code": "required", "message": "This field is required."});
         assert_eq!(problem["errors"], blank.iter().map(required).collect::<Value>());
     }
     assert_eq!(

@@ -139,7 +139,7 @@ async fn null_clears_neither_roles_nor_activity(place: Place) {
     let server = place.start().await;
     let admin = server.admin("admin@example.com").await;
     let before = server.snapshot().await;
-    for (field, message) in [("roles", "Must be a list"), ("is_active", "Must be a boolean")] {
+    for (field, message) in [("roles", "Must be a list."), ("is_active", "Must be a boolean.")] {
         let reply = admin.patch(&path(&admin.user_id)).json(json!({field: null})).await;
         assert_eq!(reply.expect_invalid_field(field), "wrong_type");
         assert_eq!(reply.json()["errors"][0]["message"], message);

@@ -233,7 +233,7 @@ async fn a_body_that_is_no_object_is_told_so_in_the_words_of_json(place: Place) 
         for body in ["null", "\"x\"", "1", "[]"] {
             let reply = server.anonymous().post(path).body("application/json", body).await;
             let problem = reply.expect_any_problem(422);
-            assert_eq!(problem["errors"][0]["message"], "The body must be a JSON object");
+            assert_eq!(problem["errors"][0]["message"], "The body must be a JSON object.");
         }
     }
 }

@@ -247,7 +247,7 @@ fn complete_operation(operation: &mut Operation, changes: bool) {
         ]);
     }
     if operation.request_body.is_some() || operation.parameters.iter().any(is_query) {
-        problems.push(auth::Error::invalid_field("email", "required", "This field is required").into());
+        problems.push(auth::Error::invalid_field("email", "required", "This field is required.").into());
     }
     problems.extend([
         ambiguous_authorization(),

@@ -194,7 +194,7 @@ pub(super) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem>
     serde_json::from_str::<WellFormed>(text).map_err(|error| malformed_json(&error))?;
     // serde would also fill a struct from an array, by position: a second spelling that nobody asked for.
     if !text.trim_ascii_start().starts_with('{') {
-        let message = "The body must be a JSON object";
+        let message = "The body must be a JSON object.";
         return Err(Problem::fields(vec![FieldProblem::new("", "wrong_type", message)]));
     }
     let attempt = |fields: &[String]| {
@@ -311,7 +311,7 @@ fn hex(digit: u8) -> u8 {
 fn unread<E: fmt::Display>(unread: Unread<E>) -> Problem {
     match unread {
         Unread::Missing(fields) => {
-            let required = |field| FieldProblem::new(field, "required", "This field is required");
+            let required = |field| FieldProblem::new(field, "required", "This field is required.");
             Problem::fields(fields.into_iter().map(required).collect())
         }
         Unread::Wrong(error) => field_problem(&error),
@@ -325,13 +325,13 @@ fn field_problem<E: fmt::Display>(error: &serde_path_to_error::Error<E>) -> Prob
     let path = error.path().to_string();
     let path = if path == "." { String::new() } else { path };
     let problem = if let Some(field) = between_ticks(&text, "duplicate field `") {
-        FieldProblem::new(field.to_owned(), "duplicate", "This field was sent more than once")
+        FieldProblem::new(field.to_owned(), "duplicate", "This field was sent more than once.")
     } else {
         let expected = text
             .rsplit_once("expected ")
             .map(|(_, rest)| rest.split(" at line ").next().unwrap_or(rest));
-        let message = expected.map_or("This is not a valid value".to_owned(), |what| {
-            format!("Must be {}", in_json(what))
+        let message = expected.map_or("This is not a valid value.".to_owned(), |what| {
+            format!("Must be {}.", in_json(what))
         });
         FieldProblem::new(path, "wrong_type", message)
     };

@@ -41,7 +41,7 @@ fn unknown_fields_are_ignored() {
 
 #[test]
 fn a_missing_field_is_named() {
-    let expected = serde_json::json!([{"field": "name", "code": "required", "message": "This field is required"}]);
+    let expected = serde_json::json!([{"field": "name", "code": "required", "message": "This field is required."}]);
     assert_eq!(errors(&json(b"{}").unwrap_err()), expected);
     assert_eq!(errors(&form(b"").unwrap_err()), expected);
 }
@@ -105,7 +105,7 @@ fn a_field_of_the_wrong_type_is_named_and_its_value_is_not_repeated() {
     let errors = errors(&json(br#"{"name": 123456}"#).unwrap_err());
     assert_eq!(errors[0]["field"], "name");
     assert_eq!(errors[0]["code"], "wrong_type");
-    assert_eq!(errors[0]["message"], "Must be a string");
+    assert_eq!(errors[0]["message"], "Must be a string.");
 }
 
 #[test]
@@ -119,11 +119,11 @@ fn what_is_expected_is_said_in_the_words_of_json() {
         let problem = read_json::<Nested>(text.as_bytes()).unwrap_err();
         errors(&problem)[0]["message"].clone()
     };
-    assert_eq!(message(r#"{"list": "x"}"#), "Must be a list");
-    assert_eq!(message(r#"{"list": [1]}"#), "Must be an object");
+    assert_eq!(message(r#"{"list": "x"}"#), "Must be a list.");
+    assert_eq!(message(r#"{"list": [1]}"#), "Must be an object.");
     assert_eq!(
         message(r#"{"list": [{"name": "a", "age": "x"}]}"#),
-        "Must be a whole number"
+        "Must be a whole number."
     );
 }
 
@@ -185,7 +185,7 @@ fn deep_json_is_malformed_and_does_not_overflow_the_stack() {
 fn a_body_that_is_no_object_is_refused_even_if_its_items_would_fit() {
     for text in ["[\"a\", 1]", "\"a\"", "1", "null", " true"] {
         let expected = serde_json::json!([
-            {"field": "", "code": "wrong_type", "message": "The body must be a JSON object"}
+            {"field": "", "code": "wrong_type", "message": "The body must be a JSON object."}
         ]);
         assert_eq!(errors(&json(text.as_bytes()).unwrap_err()), expected, "{text:?}");
     }

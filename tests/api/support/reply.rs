@@ -139,6 +139,10 @@ impl Reply {
             let text = problem[member].as_str().unwrap_or_default();
             assert!(!text.is_empty(), "{}: no {member} in {problem}", self.asked);
         }
+        for error in problem["errors"].as_array().into_iter().flatten() {
+            let message = error["message"].as_str().unwrap_or_default();
+            assert!(message.ends_with('.'), "{}: no sentence in {error}", self.asked);
+        }
         if status == 401 {
             let challenge = self.header("www-authenticate").unwrap_or_default();
             assert!(
