@@ -317,4 +317,6 @@ test('the focus goes through each page as it is read, is always seen, and leaves
   for (const path of ['/profile', '/products', `/admin/users?q=${ann.username}`, `/admin/users/${ann.id}`, '/admin/audit']) {
     await walk(path);
   }
+  await visitor.page.setViewportSize({ width: 390, height: 844 });
+  for (const path of ['/profile', '/products']) await walk(path);
 });
