@@ -15,6 +15,7 @@ test('an address is answered alike whether or not it has an account', async ({ v
     expect(location).toBe('/forgot-password');
     await visitor.isAt('/forgot-password', TITLE);
     await visitor.isTold(TOLD);
+    await expect(visitor.field('Email address')).toHaveValue(person.email);
     answers.push(await visitor.page.getByRole('main').innerText());
     await visitor.reloadsHarmlessly();
   }

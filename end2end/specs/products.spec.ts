@@ -29,7 +29,7 @@ test('a product is added, changed and deleted by its owner', async ({ visitor, u
   await visitor.isTold('The product is added.');
   const row = visitor.page.getByRole('listitem').filter({ hasText: name });
   await expect(row).toContainText('Four legs & a "back"');
-  await expect(row).toContainText('yours');
+  await expect(row).toContainText('Yours');
   await visitor.reloadsHarmlessly();
 
   await visitor.follow(row.getByRole('link', { name: /^Edit/ }));
@@ -85,7 +85,7 @@ test("somebody else's product may be looked at, not touched", async ({ visitor, 
   const row = visitor.page.getByRole('listitem').filter({ hasText: `Bench of ${ben.username}` });
   await expect(row).toBeVisible();
   await expect(row.getByRole('link', { name: /^Edit/ })).toHaveCount(0);
-  await expect(row).not.toContainText('yours');
+  await expect(row).not.toContainText('Yours');
   await visitor.visit(`/products/${id}`);
   await visitor.sees(`Bench of ${ben.username}`);
   const card = visitor.section(`Bench of ${ben.username}`);

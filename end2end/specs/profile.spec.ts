@@ -217,8 +217,8 @@ test.describe('devices', () => {
     await expect(own.getByRole('button')).toHaveCount(0);
     const row = rows.filter({ hasText: 'Firefox on Linux' });
     await expect(row).toContainText('127.0.0.1');
-    await expect(row).toContainText('last used');
-    await expect(row).toContainText('signed in');
+    await expect(row).toContainText('Last used');
+    await expect(row).toContainText('Signed in');
 
     await visitor.submit('Sign out Firefox on Linux');
     await visitor.isTold('The device is signed out.');

@@ -20,6 +20,7 @@ test('a new account is told to verify its address and finds its address filled i
   await visitor.isAt('/login', 'Sign in');
   await visitor.isTold('Your account is made. We have sent you a link to verify your address.');
   await expect(visitor.field('Username or email address')).toHaveValue(ann.email);
+  await expect(visitor.field('Password')).toBeFocused();
   await server.mailbox.waitFor(ann.email, '/verify-email');
   await visitor.reloadsHarmlessly();
 });

@@ -66,6 +66,18 @@ pub(super) fn Table(
     .into_any()
 }
 
+/// An email address. Where it has to be broken, that is after its `@` or one of its dots.
+#[component]
+pub(super) fn Address(email: String) -> impl IntoView {
+    let pieces = email.split_inclusive(['@', '.']).enumerate();
+    pieces
+        .map(|(index, piece)| {
+            let may_break = (index > 0).then(|| view! { <wbr/> });
+            view! { {may_break}{piece.to_owned()} }
+        })
+        .collect_view()
+}
+
 /// A moment as it is to be shown.
 pub(super) struct Moment(String);
 

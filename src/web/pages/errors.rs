@@ -60,7 +60,7 @@ impl Words {
             _ => ("This did not work", ""),
         };
         let text = match text {
-            "" => words::of(problem.code()).unwrap_or(problem.detail()),
+            "" => words::refusal(problem.code(), problem.detail()),
             text => text,
         };
         Self {

@@ -122,7 +122,7 @@ pub(super) fn SearchForm(
 
 /// Why a form came back.
 #[component]
-fn Alert(text: String) -> impl IntoView {
+pub(super) fn Alert(text: String) -> impl IntoView {
     view! { <div class="alert" role="alert"><p>{text}</p></div> }
 }
 

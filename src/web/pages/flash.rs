@@ -80,7 +80,8 @@ impl Refused {
             .map(|(field, message)| (field.to_owned(), message.to_owned()))
             .collect();
         let blamed = F::BLAMED.iter().find(|(code, _)| *code == problem.code());
-        fields.extend(blamed.map(|(_, field)| ((*field).to_owned(), problem.detail().to_owned())));
+        let text = words::refusal(problem.code(), problem.detail());
+        fields.extend(blamed.map(|(_, field)| ((*field).to_owned(), text.to_owned())));
         Self {
             page: path.to_owned(),
             form: F::PATH.to_owned(),
@@ -93,7 +94,7 @@ impl Refused {
 
     /// Why, as a page says it.
     pub(super) fn text(&self) -> String {
-        words::of(&self.code).map_or_else(|| self.detail.clone(), str::to_owned)
+        words::refusal(&self.code, &self.detail).to_owned()
     }
 }
 

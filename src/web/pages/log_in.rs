@@ -50,13 +50,13 @@ async fn page(visit: Visit, State(state): State<AppState>, Query(query): Query<N
         return Redirect::to(next.as_deref().unwrap_or(AFTER_LOG_IN)).into_response();
     }
     let refusal = visit.refusal_of(LogIn::PATH).map(str::to_owned);
-    let typed_email = visit
+    let typed = visit
         .typed("username")
-        .filter(|name| name.contains('@'))
+        .filter(|name| !name.is_empty())
         .map(str::to_owned);
     let is_open = state.site.allow_signup;
     let head = Head::new("Sign in").described("Sign in to your account.");
-    visit.show(head, || view! { <LogInPage next refusal typed_email is_open/> })
+    visit.show(head, || view! { <LogInPage next refusal typed is_open/> })
 }
 
 /// Signs in, and goes where the visitor was going.
@@ -98,24 +98,26 @@ impl PageForm for LogIn {
 fn LogInPage(
     next: Option<String>,
     refusal: Option<String>,
-    typed_email: Option<String>,
+    /// What the first field is filled with.
+    typed: Option<String>,
     is_open: bool,
 ) -> impl IntoView {
     let sign_up = with_next("/signup", next.as_deref());
     let unverified = refusal.as_deref() == Some(auth::Error::EmailNotVerified.code());
-    let was_refused = refusal.is_some();
+    let is_known = typed.is_some();
+    let email = typed.filter(|name| name.contains('@'));
     view! {
         <div class="card">
             <h1>"Sign in"</h1>
             <Said/>
             <FormView action=LogIn::PATH>
-                <Field name="username" label="Username or email address" autocomplete="username" required=true focus=!was_refused/>
-                <PasswordField name="password" label="Password" focus=was_refused/>
+                <Field name="username" label="Username or email address" autocomplete="username" required=true focus=!is_known/>
+                <PasswordField name="password" label="Password" focus=is_known/>
                 <Check name="remember" label="Remember me on this device"/>
                 <input type="hidden" name="next" value=next/>
                 <button class="primary">"Sign in"</button>
             </FormView>
-            {unverified.then(|| view! { <ResendVerificationForm email=typed_email/> })}
+            {unverified.then(|| view! { <ResendVerificationForm email/> })}
             <p class="aside"><a href="/forgot-password">"Forgot your password?"</a></p>
             {is_open.then(|| view! { <p class="aside last">"New here? " <a href=sign_up>"Create an account"</a></p> })}
         </div>

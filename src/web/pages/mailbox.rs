@@ -15,7 +15,11 @@ use axum::{
 use leptos::prelude::*;
 use uuid::Uuid;
 
-use super::{components::Time, shell::Head, visit::Visit};
+use super::{
+    components::{Address, Time},
+    shell::Head,
+    visit::Visit,
+};
 use crate::{
     config::is_loopback,
     mail::{Delivered, Mailbox},
@@ -169,7 +173,7 @@ fn LetterRow(letter: Delivered) -> impl IntoView {
         <li class="row">
             <div>
                 <a href=path><bdi>{letter.subject}</bdi></a>
-                <span class="dim">{format!("To {}, ", letter.to)}<Time at=letter.created_at/></span>
+                <span class="dim">"To "<Address email=letter.to/>", "<Time at=letter.created_at/></span>
             </div>
         </li>
     }
@@ -189,7 +193,7 @@ fn LetterPage(letter: Delivered) -> impl IntoView {
         <h1>{letter.subject}</h1>
         <section class="card" aria-label="Envelope">
             <dl class="facts">
-                <dt>"To"</dt><dd>{letter.to}</dd>
+                <dt>"To"</dt><dd><Address email=letter.to/></dd>
                 <dt>"Delivered"</dt><dd><Time at=letter.created_at/></dd>
             </dl>
         </section>

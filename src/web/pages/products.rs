@@ -6,9 +6,10 @@ use serde::Deserialize;
 
 use super::{
     components::{Pages, Said, Section},
-    fields::{Field, FormView, LongField},
+    fields::{Alert, Field, FormView, LongField},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
+    list::{self, Found, asked},
     notice::Notice,
     shell::Head,
     visit::SignedInVisit,
@@ -46,16 +47,16 @@ async fn list_page(
     State(products): State<Products>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let cursor = Some(query.cursor).filter(|cursor| !cursor.is_empty());
+    let cursor = asked(&query.cursor);
     let is_later = cursor.is_some();
     let query = ProductQuery {
         cursor,
         ..ProductQuery::default()
     };
-    let list = products.list(&identity, query).await?;
-    Ok(visit.show(Head::new("Products").wide(), || {
-        view! { <ProductsPage identity products=list.items next_cursor=list.next_cursor is_later/> }
-    }))
+    let found = products.list(&identity, query).await;
+    list::respond(&visit, "Products", found, |found| {
+        view! { <ProductsPage identity found is_later/> }
+    })
 }
 
 async fn page(
@@ -155,25 +156,16 @@ fn echo(name: &str, description: Option<&str>) -> Echo {
 }
 
 #[component]
-fn ProductsPage(
-    identity: Identity,
-    products: Vec<Product>,
-    next_cursor: Option<String>,
-    is_later: bool,
-) -> impl IntoView {
-    let is_empty = products.is_empty();
-    let rows = products
-        .into_iter()
-        .map(|product| {
-            let is_own = product.owner_id == identity.user.id;
-            let is_changeable = product.is_changeable_by(&identity);
-            view! { <ProductRow product is_own is_changeable/> }
-        })
-        .collect_view();
-    let list = if is_empty {
-        view! { <p class="empty">"There is nothing here yet."</p> }.into_any()
-    } else {
-        view! { <ul class="rows">{rows}</ul> }.into_any()
+fn ProductsPage(identity: Identity, found: Found<Product>, is_later: bool) -> impl IntoView {
+    let (list, next_cursor) = match found {
+        Ok(page) => (
+            view! { <ProductRows identity products=page.items/> }.into_any(),
+            page.next_cursor,
+        ),
+        Err(faults) => {
+            let texts: Vec<String> = faults.into_iter().map(|fault| list::in_words(fault).1).collect();
+            (view! { <Alert text=texts.join(" ")/> }.into_any(), None)
+        }
     };
     view! {
         <h1>"Products"</h1>
@@ -193,6 +185,22 @@ fn ProductsPage(
 }
 
 #[component]
+fn ProductRows(identity: Identity, products: Vec<Product>) -> impl IntoView {
+    if products.is_empty() {
+        return view! { <p class="empty">"There is nothing here yet."</p> }.into_any();
+    }
+    let rows = products
+        .into_iter()
+        .map(|product| {
+            let is_own = product.owner_id == identity.user.id;
+            let is_changeable = product.is_changeable_by(&identity);
+            view! { <ProductRow product is_own is_changeable/> }
+        })
+        .collect_view();
+    view! { <ul class="rows">{rows}</ul> }.into_any()
+}
+
+#[component]
 fn ProductRow(product: Product, is_own: bool, is_changeable: bool) -> impl IntoView {
     let edit = is_changeable.then(|| {
         let (href, label) = (path_of(&product.id.to_string()), format!("Edit {}", product.name));
@@ -202,7 +210,7 @@ fn ProductRow(product: Product, is_own: bool, is_changeable: bool) -> impl IntoV
         <li class="row">
             <div>
                 <strong><bdi>{product.name.clone()}</bdi></strong>
-                {is_own.then(|| view! { " "<span class="badge plain">"yours"</span> })}
+                {is_own.then(|| view! { " "<span class="badge plain">"Yours"</span> })}
                 {product.description.clone().map(|text| view! { <span class="dim">{text}</span> })}
             </div>
             {edit}

@@ -5,7 +5,7 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use serde::Deserialize;
 
 use super::{
-    components::{Said, Section, Time},
+    components::{Address, Said, Section, Time},
     fields::{ButtonAlert, Field, FormView, NewPasswordField, PasswordField, TypedUsername},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
@@ -211,7 +211,7 @@ fn Email(user: User) -> impl IntoView {
     let resend = (!user.email_verified).then(|| view! { <ResendVerificationButton email=email.clone()/> });
     view! {
         <Section id="email" title="Email address" about="For signing in, and for letters about your account.">
-            <p><strong>{email}</strong>" "{badge}</p>
+            <p><strong><Address email/></strong>" "{badge}</p>
             {resend}
             <FormView action=ChangeEmail::PATH>
                 <TypedUsername username=login_name(&user)/>
@@ -268,7 +268,7 @@ fn Devices(sessions: Vec<Session>, current: SessionId) -> impl IntoView {
 fn Device(session: Session, is_this: bool) -> impl IntoView {
     let device = session.user_agent.as_deref().and_then(device_in_words);
     let device = device.unwrap_or_else(|| "An unknown device".to_owned());
-    let address = session.client_address.map(|address| format!("{address}, "));
+    let from = session.client_address.map(|address| format!(", from {address}"));
     let end = (!is_this).then(|| {
         let label = format!("Sign out {device}");
         view! {
@@ -285,8 +285,8 @@ fn Device(session: Session, is_this: bool) -> impl IntoView {
             <div>
                 <strong>{device.clone()}</strong>
                 {is_this.then(|| view! { " "<span class="badge plain">"This device"</span> })}
-                <span class="dim">{address}"last used "<Time at=session.last_used_at/></span>
-                <span class="dim">"signed in "<Time at=session.created_at/></span>
+                <span class="dim">"Last used "<Time at=session.last_used_at/>{from}</span>
+                <span class="dim">"Signed in "<Time at=session.created_at/></span>
             </div>
             {end}
         </li>

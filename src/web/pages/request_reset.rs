@@ -32,7 +32,8 @@ async fn page(visit: Visit) -> Response {
 pub(super) async fn request_reset(email: String) -> Result<Done, Problem> {
     let desk = Desk::open()?;
     desk.auth().request_reset(&email, &desk.client()).await?;
-    Ok(Done::to(RequestReset::PAGE).saying(Notice::ResetRequested))
+    let done = Done::to(RequestReset::PAGE).saying(Notice::ResetRequested);
+    Ok(done.filling("email", email))
 }
 
 impl PageForm for RequestReset {

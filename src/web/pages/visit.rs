@@ -10,7 +10,7 @@ use axum::{
 use leptos::prelude::IntoView;
 
 use super::{
-    flash::{Flash, Left},
+    flash::{Flash, Left, Refused},
     shell::{Head, respond},
 };
 use crate::{
@@ -58,12 +58,10 @@ impl Visit {
         }
     }
 
-    /// What was typed into a field of the form that was just refused.
+    /// What a field is filled with: what was typed into it before the form was refused, or into another that was not.
     pub(super) fn typed(&self, field: &str) -> Option<&str> {
-        let Some(Flash::Refused(refused)) = self.left.flash() else {
-            return None;
-        };
-        let typed = refused.echo.iter().find(|(name, _)| name == field);
+        let (Flash::Refused(Refused { echo, .. }) | Flash::Done { echo, .. }) = self.left.flash()?;
+        let typed = echo.iter().find(|(name, _)| name == field);
         typed.map(|(_, text)| text.as_str())
     }
 

@@ -3,10 +3,18 @@
 
 use crate::auth::{Error, EventKind, MessageState};
 
-const WORDS: [(&str, &str); 10] = [
+const REFUSALS: [(&str, &str); 13] = [
     (Error::InvalidCredentials.code(), "Wrong username or password."),
-    (Error::InactiveUser.code(), "This account is disabled."),
+    (
+        Error::InactiveUser.code(),
+        "This account is disabled. Ask whoever runs this site.",
+    ),
     (Error::EmailNotVerified.code(), "Verify your email address first."),
+    (
+        Error::EmailTaken.code(),
+        "There is an account with this address already.",
+    ),
+    (Error::UsernameTaken.code(), "This username is taken."),
     (Error::LinkInvalid.code(), "This link is not valid any more."),
     (
         Error::SignUpClosed.code(),
@@ -17,6 +25,10 @@ const WORDS: [(&str, &str); 10] = [
         "This is the last active admin: somebody has to administer the site.",
     ),
     (
+        "method_not_allowed",
+        "A form leads here, and only from its own page. Go to the start page and begin there.",
+    ),
+    (
         "invalid_cursor",
         "There is no such page of the list: begin with the first one.",
     ),
@@ -25,9 +37,10 @@ const WORDS: [(&str, &str); 10] = [
     ("invalid_state", "There is no such state: choose one."),
 ];
 
-/// The words for a code, if a page has its own.
-pub(super) fn of(code: &str) -> Option<&'static str> {
-    WORDS.iter().find(|(known, _)| *known == code).map(|(_, words)| *words)
+/// Why something was refused: in the words of the pages where they have their own, else in those of the API.
+pub(super) fn refusal<'a>(code: &str, otherwise: &'a str) -> &'a str {
+    let own = REFUSALS.iter().find(|(known, _)| *known == code);
+    own.map_or(otherwise, |(_, words)| *words)
 }
 
 /// What an event of the audit log is called.
@@ -63,6 +76,16 @@ pub(super) const fn event_kind(kind: EventKind) -> &'static str {
         EventKind::RotateKeys => "New signing key",
         EventKind::ImportUsers => "Users imported",
         EventKind::RestoreBackup => "Backup restored",
+    }
+}
+
+/// What the detail of such an event is the id of, if it is one: a number says nothing by itself.
+pub(super) fn identified_by_detail(event: &str) -> Option<&'static str> {
+    match EventKind::named(event)? {
+        EventKind::EndSession => Some("Device"),
+        EventKind::ResendMessage => Some("Message"),
+        EventKind::RotateKeys => Some("Key"),
+        _ => None,
     }
 }
 
@@ -118,7 +141,11 @@ fn in_table(table: &[(&str, &str)], code: &str) -> String {
 
 /// A code as a word, for what another version of this program wrote.
 fn plain(code: &str) -> String {
-    let words = code.replace('_', " ");
+    capitalised(&code.replace('_', " "))
+}
+
+/// As it stands at the beginning of a line.
+pub(super) fn capitalised(words: &str) -> String {
     let mut characters = words.chars();
     characters
         .next()
@@ -129,6 +156,15 @@ fn plain(code: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_sentences() {
+        for (code, words) in REFUSALS {
+            assert!(words.ends_with('.'), "{code}: {words}");
+            assert_eq!(refusal(code, "Otherwise."), words);
+        }
+        assert_eq!(refusal("invalid_name", "Otherwise."), "Otherwise.");
+    }
 
     #[test]
     fn what_another_version_wrote_is_said_without_its_code() {

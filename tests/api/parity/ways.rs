@@ -273,10 +273,10 @@ fn can_be_mended(status: u16, code: &str) -> bool {
 fn words_of(code: &str) -> &'static str {
     match code {
         "invalid_credentials" => "Wrong username or password.",
-        "inactive_user" => "This account is disabled.",
+        "inactive_user" => "This account is disabled. Ask whoever runs this site.",
         "email_not_verified" => "Verify your email address first.",
-        "email_taken" => "Email already registered",
-        "username_taken" => "Username already registered",
+        "email_taken" => "There is an account with this address already.",
+        "username_taken" => "This username is taken.",
         "link_invalid" => "This link is not valid any more.",
         "sign_up_closed" => "Nobody can make an account here at the moment.",
         "last_admin" => "This is the last active admin: somebody has to administer the site.",

@@ -77,8 +77,9 @@ impl Reply {
     }
 }
 
-/// The text of a page, without its tags.
+/// The text of a page, without its tags. Where a word may be broken, it is still one.
 fn text_of(html: &str) -> String {
+    let html = html.replace("<wbr>", "");
     let mut text = String::new();
     let (mut in_tag, mut in_quotes) = (false, false);
     for character in html.chars() {

@@ -4,10 +4,7 @@ use axum::{Router, extract::State, response::Response, routing::get};
 use leptos::prelude::*;
 use serde::Deserialize;
 
-use super::{
-    list::{self, List, ListCard, asked},
-    user::path_of,
-};
+use super::user::path_of;
 use crate::{
     auth::{Auth, EventKind, EventQuery, ListedEvent},
     id::UserId,
@@ -15,8 +12,9 @@ use crate::{
     web::{
         AppState,
         pages::{
-            components::{Said, Table, Time},
+            components::{Address, Said, Table, Time},
             fields::{Choice, Field},
+            list::{self, List, ListCard, asked},
             visit::SignedInVisit,
             words,
         },
@@ -106,13 +104,13 @@ fn EventRow(listed: ListedEvent) -> impl IntoView {
     view! {
         <tr>
             <td><Time at=event.at exact=true/></td>
-            <td>{words::event(&event.event)}</td>
+            <td class="text">{words::event(&event.event)}</td>
             <td><span class=class>{words::outcome(&event.outcome)}</span></td>
             <td class="text"><Who id=event.user_id email=user_email/></td>
             <td class="text"><Who id=event.actor_id email=actor_email/></td>
             <td class="text">{event.client_address}</td>
             <td class="text">{device}</td>
-            <td class="text">{event.detail}</td>
+            <td class="text">{event.detail.map(|text| view! { <Detail event=event.event text/> })}</td>
         </tr>
     }
 }
@@ -121,8 +119,25 @@ fn EventRow(listed: ListedEvent) -> impl IntoView {
 #[component]
 fn Who(id: Option<UserId>, email: Option<String>) -> impl IntoView {
     match (id, email) {
-        (Some(id), Some(email)) => view! { <a href=path_of(id)>{email}</a> }.into_any(),
+        (Some(id), Some(email)) => view! { <a href=path_of(id)><Address email/></a> }.into_any(),
         (Some(id), None) => view! { <span class="dim">{id.to_string()}</span> }.into_any(),
         (None, _) => view! { <span class="dim">"–"</span> }.into_any(),
     }
+}
+
+/// What else there is to know. Of an id the end is enough to tell two apart; all of it is a pointer away.
+#[component]
+fn Detail(event: String, text: String) -> impl IntoView {
+    match words::identified_by_detail(&event) {
+        Some(what) => {
+            let end = format!("…{}", end_of(&text));
+            view! { <span title=text>{what}" "<code>{end}</code></span> }.into_any()
+        }
+        None => view! { {words::capitalised(&text)} }.into_any(),
+    }
+}
+
+fn end_of(id: &str) -> &str {
+    let start = id.char_indices().rev().nth(5).map_or(0, |(index, _)| index);
+    &id[start..]
 }

@@ -4,15 +4,15 @@ use axum::{Router, extract::State, response::Response, routing::get};
 use leptos::{prelude::*, server_fn::ServerFn};
 use serde::Deserialize;
 
-use super::list::{self, List, ListCard, asked};
 use crate::{
     auth::{Actor, Auth, Message, MessageQuery, MessageState},
     web::{
         AppState,
         pages::{
-            components::{Said, Table, Time},
+            components::{Address, Said, Table, Time},
             fields::{ButtonAlert, Choice},
             form::{Desk, Done, Form, PageForm, form_route},
+            list::{self, List, ListCard, asked},
             notice::Notice,
             visit::SignedInVisit,
             words,
@@ -120,7 +120,7 @@ fn MessageRow(message: Message) -> impl IntoView {
     });
     view! {
         <tr>
-            <td class="text">{message.address}</td>
+            <td class="text"><Address email=message.address/></td>
             <td><span class=class>{words::message_state(message.state)}</span></td>
             <td>{kind}</td>
             <td><Time at=message.created_at/></td>

@@ -1,7 +1,6 @@
 //! `/admin`: for those who administer the site. Each operation asks itself whether its actor may.
 
 mod audit;
-mod list;
 mod mail;
 mod user;
 mod users;

@@ -4,17 +4,15 @@ use axum::{Router, extract::State, response::Response, routing::get};
 use leptos::prelude::*;
 use serde::Deserialize;
 
-use super::{
-    list::{self, List, ListCard, asked},
-    user::path_of,
-};
+use super::user::path_of;
 use crate::{
     auth::{Auth, User, UserQuery},
     web::{
         AppState,
         pages::{
-            components::{Said, Table, Time},
+            components::{Address, Said, Table, Time},
             fields::{Choice, Field},
+            list::{self, List, ListCard, asked},
             visit::SignedInVisit,
         },
         params::Query,
@@ -94,7 +92,7 @@ fn UserRow(user: User) -> impl IntoView {
         .collect_view();
     view! {
         <tr>
-            <td class="text"><a href=path_of(user.id)>{user.email}</a></td>
+            <td class="text"><a href=path_of(user.id)><Address email=user.email/></a></td>
             <td class="text">{user.username}</td>
             <td class="text"><bdi>{user.name}</bdi></td>
             <td>{roles}</td>

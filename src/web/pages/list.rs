@@ -1,15 +1,13 @@
-//! What the lists of admins have in common: what they are asked stands in the address, and the page shows what was found,
-//! or what is wrong with the question.
+//! What lists have in common: what they are asked stands in the address, and the page shows what was found, or what is
+//! wrong with the question.
 
 use axum::{http::StatusCode, response::Response};
 use leptos::prelude::*;
 
+use super::{components::Pages, fields::SearchForm, shell::Head, visit::Visit, words};
 use crate::{
     auth::{self, FieldError, Page},
-    web::{
-        pages::{components::Pages, fields::SearchForm, shell::Head, visit::Visit, words},
-        problem::Problem,
-    },
+    web::problem::Problem,
 };
 
 /// What there is of a list, or what is wrong with the question for it.
@@ -89,7 +87,8 @@ pub(super) fn ListCard<T: 'static>(
     }
 }
 
-fn in_words(fault: FieldError) -> (String, String) {
-    let message = words::of(fault.code).map_or(fault.message, str::to_owned);
+/// The field at fault, and what is said of it.
+pub(super) fn in_words(fault: FieldError) -> (String, String) {
+    let message = words::refusal(fault.code, &fault.message).to_owned();
     (fault.field.to_owned(), message)
 }
