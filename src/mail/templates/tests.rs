@@ -98,7 +98,7 @@ fn the_reader_is_told_the_device_and_the_network() {
     let Rendered { text, html, .. } = render_for(&message, "Acme");
     for (label, value) in [
         ("Signed in from", "an unknown device, network address 203.0.113.7"),
-        ("Key came back from", "curl, network address 203.0.113.7"),
+        ("Key used again from", "curl, network address 203.0.113.7"),
     ] {
         assert!(text.contains(&format!("  {label}: {value}\n")), "{text}");
         assert!(html.contains(label) && html.contains(value), "{html}");
