@@ -508,7 +508,7 @@ mod tests {
         (config.argon2_memory_kib, config.argon2_passes) = (8, 1);
         let clock = Arc::new(ManualClock::at(Timestamp::from_unix_seconds(1_772_366_400)));
         let services = Services::open(&config, clock.clone()).await.unwrap();
-        assert_eq!(heard.take(), ["load_signing_keys"]);
+        assert_eq!(heard.take(), ["load_signing_keys", "a line of load_signing_keys"]);
 
         let (auth, client) = (&services.auth, Client::default());
         let (email, password) = ("ann@example.com", "plum-Tractor-94-orbit");
@@ -529,7 +529,17 @@ mod tests {
             };
             devices.push(auth.log_in(attempt, &client).await.unwrap());
         }
-        assert_eq!(heard.take(), ["sign_up", "log_in", "log_in"]);
+        assert_eq!(
+            heard.take(),
+            [
+                "sign_up",
+                "a line of sign_up",
+                "log_in",
+                "a line of log_in",
+                "log_in",
+                "a line of log_in"
+            ]
+        );
 
         let identity = auth.authenticate(&devices[0].access.token).await.unwrap();
         auth.list_sessions(&identity).await.unwrap();
@@ -538,7 +548,13 @@ mod tests {
             .unwrap();
         assert_eq!(
             heard.take(),
-            ["authenticate", "list_sessions", "log_out", "authenticate"]
+            [
+                "authenticate",
+                "list_sessions",
+                "log_out",
+                "authenticate",
+                "a line of log_out"
+            ]
         );
 
         let products = Products::new(services.store.clone(), clock.clone());
@@ -567,7 +583,10 @@ mod tests {
         auth.refresh(stolen, &client).await.unwrap();
         clock.advance(Duration::from_secs(11));
         auth.refresh(stolen, &client).await.unwrap_err();
-        assert_eq!(heard.take(), ["refresh", "refresh", "a line of refresh"]);
+        assert_eq!(
+            heard.take(),
+            ["refresh", "refresh", "a line of refresh", "a line of refresh"]
+        );
         services.close().await;
     }
 }

@@ -182,13 +182,16 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Writes it with the change that it records.
+    /// Writes it with the change that it records, and says it in the log once that holds.
     pub(crate) async fn write(self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-        Ok(tx.insert_event(&self.row(EventId::new(now), now)).await?)
+        let row = self.row(EventId::new(now), now);
+        tx.insert_event(&row).await?;
+        tx.after_commit(move || say(&row));
+        Ok(())
     }
 
     /// Writes it under this id, or, where it was written before, what there is to know by now: for what takes more than
-    /// one transaction.
+    /// one transaction. No line says it, which would have to be said again: commands do such things, and write no log.
     pub(crate) async fn write_progress(self, id: EventId, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
         Ok(tx.insert_or_update_event(&self.row(id, now)).await?)
     }
@@ -207,6 +210,22 @@ impl<'a> Record<'a> {
             detail: self.detail,
         }
     }
+}
+
+/// The entry as a line of the log, for those who watch logs, or keep them where the server cannot reach them.
+fn say(row: &EventRow) {
+    tracing::info!(
+        id = %row.id,
+        event = row.event,
+        outcome = row.outcome,
+        user_id = row.user_id.map(display),
+        actor_id = row.actor_id.map(display),
+        session_id = row.session_id.map(display),
+        client_address = row.client_address,
+        user_agent = row.user_agent,
+        detail = row.detail,
+        "audit"
+    );
 }
 
 impl Auth {

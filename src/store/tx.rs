@@ -1,6 +1,6 @@
 //! A transaction.
 
-use std::{mem, time::Duration};
+use std::{fmt, mem, time::Duration};
 
 use futures_util::TryStreamExt;
 use sqlx::{Any, AnyConnection, AssertSqlSafe, Either, Execute, Executor, any::AnyRow, error::BoxDynError};
@@ -35,6 +35,17 @@ pub struct Tx {
     begun: bool,
     /// Whether a statement failed, or was given up.
     broken: bool,
+    after_commit: AfterCommit,
+}
+
+/// What is to be done once it is written.
+#[derive(Default)]
+struct AfterCommit(Vec<Box<dyn FnOnce() + Send + Sync>>);
+
+impl fmt::Debug for AfterCommit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AfterCommit({})", self.0.len())
+    }
 }
 
 impl Tx {
@@ -46,6 +57,7 @@ impl Tx {
             watch,
             begun: engine.begins_alone(),
             broken: false,
+            after_commit: AfterCommit::default(),
         };
         if let (true, Some(connection)) = (tx.begun, &mut tx.connection) {
             let begin = sqlx::query(engine.begin()).execute(&mut **connection);
@@ -70,7 +82,15 @@ impl Tx {
         if let Some(connection) = self.connection.take() {
             connection.keep();
         }
+        for then in mem::take(&mut self.after_commit).0 {
+            then();
+        }
         Ok(())
+    }
+
+    /// Has this done when what was written is so, and not before.
+    pub fn after_commit(&mut self, then: impl FnOnce() + Send + Sync + 'static) {
+        self.after_commit.0.push(Box::new(then));
     }
 
     /// Makes this a transaction that cannot commit: a statement has done a part of what it was to do.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use sqlx::{Connection, Row};
 
 use crate::support::{Actor, NEW_PASSWORD, PASSWORD, Place, Process, both_engines, one_engine};
 
@@ -10,6 +11,7 @@ both_engines![
     every_line_of_a_request_carries_its_id,
     there_is_one_line_for_each_request,
     no_secret_is_ever_written,
+    each_entry_of_the_audit_log_is_a_line_too,
 ];
 
 one_engine![postgres: Postgres, so_does_every_line_of_one_that_fails];
@@ -110,7 +112,9 @@ const OF_NO_REQUEST: &[&str] = &[
     "worked on a message",
     "cannot erase used successors",
     "cannot look at the signing keys",
-    "cannot sweep expired sessions",
+    "cannot sweep",
+    "audit",
+    "load_signing_keys: audit",
 ];
 
 /// What a line says, and the id of the request that it is said of.
@@ -202,6 +206,69 @@ async fn there_is_one_line_for_each_request(place: Place) {
         }
         assert!(!output.contains("secret-of-the-query"), "{output}");
     }
+}
+
+/// What a line and an entry say alike.
+const FIELDS: [&str; 9] = [
+    "id",
+    "event",
+    "outcome",
+    "user_id",
+    "actor_id",
+    "session_id",
+    "client_address",
+    "user_agent",
+    "detail",
+];
+
+async fn each_entry_of_the_audit_log_is_a_line_too(place: Place) {
+    let mut process = Process::start(&place, &[("LOG_FORMAT", "json")]).await;
+    exercise(&process, "ann@example.com").await;
+    let anonymous = process.anonymous();
+    let request = anonymous.post("/login").header("user-agent", "Lamp/7 \"event\": \"x\"");
+    let body = json!({"email": "ann@example.com", "password": NEW_PASSWORD});
+    let tokens = request.json(body).await.expect(200).json();
+    let access = tokens["access_token"].as_str().unwrap();
+    let profile = anonymous.patch("/api/auth/me").bearer(access);
+    profile.json(json!({"name": "Ann"})).await.expect(200);
+    process.terminate();
+    process.ended();
+
+    let output = process.output();
+    let lines = output.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let lines = lines.filter(|line| line["message"] == "audit");
+    let mut said: Vec<Vec<String>> = lines
+        .map(|line| {
+            FIELDS
+                .map(|field| line[field].as_str().unwrap_or_default().to_owned())
+                .to_vec()
+        })
+        .collect();
+    let stored = format!(
+        "SELECT {} FROM audit_events",
+        FIELDS
+            .map(|field| format!("COALESCE({field}, '') AS {field}"))
+            .join(", ")
+    );
+    sqlx::any::install_default_drivers();
+    let mut database = sqlx::AnyConnection::connect(place.database_url()).await.unwrap();
+    let stored = sqlx::query(sqlx::AssertSqlSafe(stored))
+        .fetch_all(&mut database)
+        .await
+        .unwrap();
+    database.close().await.unwrap();
+    let mut stored: Vec<Vec<String>> = stored
+        .iter()
+        .map(|row| (0..FIELDS.len()).map(|place| row.get(place)).collect())
+        .collect();
+    said.sort();
+    stored.sort();
+    assert_eq!(said, stored);
+    let events: BTreeSet<&str> = said.iter().map(|fields| fields[1].as_str()).collect();
+    for event in ["sign_up", "log_in", "request_reset", "finish_reset", "update_profile"] {
+        assert!(events.contains(event), "no {event} in {events:?}");
+    }
+    assert!(!output.contains("ann@example.com"), "{output}");
 }
 
 async fn no_secret_is_ever_written(place: Place) {

@@ -1,3 +1,8 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
 use super::*;
 
 #[tokio::test]
@@ -22,6 +27,34 @@ async fn a_transaction_that_is_dropped_never_happened() {
         drop(tx);
         assert_eq!(store.find_user(ada.id).await.unwrap(), None);
         assert_eq!(add_user(&store, "ada@example.com").await.email, ada.email);
+    }
+}
+
+#[tokio::test]
+async fn what_follows_a_commit_is_not_done_without_one() {
+    for Fixture { store, .. } in fixtures().await {
+        let done = Arc::new(AtomicU32::new(0));
+        let follow = || {
+            let done = Arc::clone(&done);
+            move || {
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_user(&user("ada@example.com")).await.unwrap();
+        tx.after_commit(follow());
+        drop(tx);
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_user(&user("ada@example.com")).await.unwrap();
+        tx.after_commit(follow());
+        tx.insert_user(&user("ada@example.com")).await.unwrap_err();
+        tx.commit().await.unwrap_err();
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_user(&user("ada@example.com")).await.unwrap();
+        tx.after_commit(follow());
+        assert_eq!(done.load(Ordering::Relaxed), 0);
+        tx.commit().await.unwrap();
+        assert_eq!(done.load(Ordering::Relaxed), 1);
     }
 }
 
