@@ -7,6 +7,7 @@ use super::{
     fields,
     links::{ENDED_BY_NEW_PASSWORD, revoke_links},
     mailing,
+    places::know_this_place_only,
 };
 use crate::{mail, password::Password};
 
@@ -58,6 +59,7 @@ impl Auth {
         tx.update_password(account.id, hash.as_str(), now).await?;
         tx.delete_sessions(account.id, Some(identity.session)).await?;
         revoke_links(&mut tx, account.id, &ENDED_BY_NEW_PASSWORD, now).await?;
+        know_this_place_only(&mut tx, &account, client, now).await?;
         let message = mail::Message::PasswordChanged(client.circumstances(now));
         mailing::announce(&mut tx, &message, &account, now).await?;
         Record::success(kind, client)

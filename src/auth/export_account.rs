@@ -7,7 +7,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     id::ProductId,
-    store::{EXPORT_LIMIT, ProductFilter, ProductRow},
+    store::{EXPORT_LIMIT, PlaceRow, ProductFilter, ProductRow},
 };
 
 /// All that is stored about a user, but for what must stay secret even from a stolen session: hashes.
@@ -21,6 +21,8 @@ pub struct Export {
     pub last_login_at: Option<Timestamp>,
     /// The signed-in devices.
     pub sessions: Vec<Session>,
+    /// From where it signed in, as far as that is remembered.
+    pub places: Vec<ExportedPlace>,
     /// Links that were mailed and not used.
     pub links: Vec<ExportedLink>,
     /// What was mailed.
@@ -29,6 +31,28 @@ pub struct Export {
     pub events: Vec<Event>,
     /// The products that the user owns.
     pub products: Vec<ExportedProduct>,
+}
+
+/// From where an account signed in.
+#[derive(Debug)]
+pub struct ExportedPlace {
+    /// The kind of device in words, if it was known.
+    pub device: Option<String>,
+    /// The network, if it was known.
+    pub network: Option<String>,
+    /// When it last signed in.
+    pub last_at: Timestamp,
+}
+
+impl From<PlaceRow> for ExportedPlace {
+    fn from(row: PlaceRow) -> Self {
+        let known = |text: String| (!text.is_empty()).then_some(text);
+        Self {
+            device: known(row.device),
+            network: known(row.network),
+            last_at: row.last_at,
+        }
+    }
 }
 
 /// A mailed link, without its token.
@@ -89,6 +113,13 @@ impl Auth {
             last_login_at: account.last_login_at,
             user: account.into(),
             sessions: self.list_sessions(identity).await?,
+            places: self
+                .store()
+                .list_places(id)
+                .await?
+                .into_iter()
+                .map(ExportedPlace::from)
+                .collect(),
             links: links
                 .into_iter()
                 .map(|link| ExportedLink {

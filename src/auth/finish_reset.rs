@@ -6,6 +6,7 @@ use super::{
     limits::Limited,
     links::{CHOOSE_PASSWORD, ENDED_BY_NEW_PASSWORD, proves_current_address, revoke_links},
     mailing,
+    places::know_this_place_only,
 };
 use crate::{
     clock::Timestamp,
@@ -69,6 +70,7 @@ impl Auth {
         tx.update_email_verified(account.id, &account.email_key, now).await?;
         tx.delete_sessions(account.id, None).await?;
         revoke_links(&mut tx, account.id, &ENDED_BY_NEW_PASSWORD, now).await?;
+        know_this_place_only(&mut tx, &account, client, now).await?;
         let message = mail::Message::PasswordChanged(client.circumstances(now));
         mailing::announce(&mut tx, &message, &account, now).await?;
         Record::success(EventKind::FinishReset, client)

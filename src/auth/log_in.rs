@@ -119,6 +119,7 @@ impl Auth {
             .on(session.id)
             .write(&mut tx, now)
             .await?;
+        let told = self.tell_of_new_device(&mut tx, &account, &pass, client, now).await?;
         pass.give_back(&mut tx).await?;
         // Before the commit: a session whose tokens cannot be made is none.
         let device = self.prove_device(&account, &hash, client, now)?;
@@ -126,7 +127,11 @@ impl Auth {
             device,
             ..self.issue_tokens(account, &session, refresh, now)?
         };
-        tx.commit().await?;
+        if told {
+            self.commit_and_wake(tx).await?;
+        } else {
+            tx.commit().await?;
+        }
         Ok(signed_in)
     }
 

@@ -3,6 +3,7 @@
 use super::{
     Auth, Client, Error,
     audit::{EventKind, Record},
+    limits::Letter,
 };
 use crate::{
     clock::Timestamp,
@@ -47,7 +48,7 @@ impl Auth {
     pub(super) async fn tell_owner(&self, owner: &UserRow, kind: EventKind, client: &Client) -> Result<(), Error> {
         let now = self.now();
         let mut tx = self.store().begin().await?;
-        if self.may_write_to(&mut tx, owner, now).await? {
+        if self.may_write_to(&mut tx, Letter::AccountExists, owner, now).await? {
             let message = Message::AccountExists(client.circumstances(now));
             announce(&mut tx, &message, owner, now).await?;
         }

@@ -2,7 +2,7 @@
 //! files hold several: `keys`, the life of the signing keys, and `sweep`, what time alone asks for.
 //!
 //! The other files are what operations share: the things they take and give (`fields`, `page`, `roles`, `types`,
-//! `error`), what they need to know (`accounts`, `newcomer`, `links`, `last_admin`), how often they may be tried (`limits`),
+//! `error`), what they need to know (`accounts`, `newcomer`, `links`, `last_admin`, `places`), how often they may be tried (`limits`),
 //! and what they write beside their change (`audit`, `mailing`).
 //!
 //! Nothing here knows HTTP, a page or a cookie. An operation takes what was said and by whom, decides, writes the
@@ -44,6 +44,7 @@ mod newcomer;
 mod page;
 mod password_strength;
 mod peek;
+mod places;
 mod refresh;
 mod request_reset;
 mod resend_message;

@@ -74,6 +74,10 @@ pub(super) struct RoleDifference {
 }
 
 impl RoleDifference {
+    pub(super) fn is_none(&self) -> bool {
+        self.granted.is_empty() && self.revoked.is_empty()
+    }
+
     pub(super) async fn write(&self, tx: &mut Tx, user: UserId) -> Result<(), Error> {
         for role in &self.granted {
             tx.insert_role(user, role).await?;

@@ -4,9 +4,12 @@ use super::{
     Auth, Client, Error, FieldErrors, Identity, User, Username,
     audit::{EventKind, Record},
     fields,
+    limits::Letter,
+    mailing,
 };
 use crate::{
     clock::Timestamp,
+    mail,
     store::{Tx, UserRow},
 };
 
@@ -43,6 +46,13 @@ impl UpdateProfile {
 }
 
 impl Profile {
+    /// Whether `account` is signed in to by another username from then on. In other letters it is the same one.
+    pub(super) fn changes_username_of(&self, account: &UserRow) -> bool {
+        self.username
+            .as_ref()
+            .is_some_and(|username| username.as_ref().map(Username::key) != account.username_key.as_deref())
+    }
+
     /// Writes what changes of `account`.
     pub(super) async fn write(self, tx: &mut Tx, account: &UserRow, now: Timestamp) -> Result<(), Error> {
         if self.name.is_none() && self.username.is_none() {
@@ -62,7 +72,7 @@ impl Profile {
 }
 
 impl Auth {
-    /// Changes the caller's own details.
+    /// Changes the caller's own details. Of another username the owner is told: one signs in with it.
     #[tracing::instrument(skip_all)]
     pub async fn update_profile(
         &self,
@@ -77,13 +87,22 @@ impl Auth {
         let now = self.now();
         let mut tx = self.store().begin().await?;
         let account = tx.lock_user(identity.user.id).await?.ok_or(Error::SessionEnded)?;
+        let renamed = profile.changes_username_of(&account);
         profile.write(&mut tx, &account, now).await?;
+        if renamed
+            && self
+                .may_write_to(&mut tx, Letter::UsernameChanged, &account, now)
+                .await?
+        {
+            let message = mail::Message::UsernameChanged(client.circumstances(now));
+            mailing::announce(&mut tx, &message, &account, now).await?;
+        }
         Record::success(EventKind::UpdateProfile, client)
             .by_owner(identity)
             .write(&mut tx, now)
             .await?;
         let updated = tx.find_user(account.id).await?.ok_or(Error::SessionEnded)?;
-        tx.commit().await?;
+        self.commit_and_wake(tx).await?;
         Ok(updated.into())
     }
 }

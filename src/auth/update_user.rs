@@ -5,12 +5,14 @@ use super::{
     audit::{EventKind, Record},
     last_admin::AdminGuard,
     links::{ALL_LINKS, revoke_links},
+    mailing,
     roles::RoleDifference,
     update_profile::Profile,
 };
 use crate::{
     clock::Timestamp,
     id::UserId,
+    mail::{Circumstances, Message},
     store::{Tx, UserRow},
 };
 
@@ -48,16 +50,20 @@ impl UpdateUser {
     }
 }
 
-/// What a [`Wish`] comes to for an account as it is, beside its names.
+/// What a [`Wish`] comes to for an account as it is, beside its name.
 struct Change {
+    /// Whether one signs in to it by another username from now on.
+    username: bool,
     roles: RoleDifference,
     /// Whether it may sign in from now on, if that is new.
     is_active: Option<bool>,
 }
 
 impl Change {
-    fn of(account: &UserRow, roles: Option<&RoleChange>, is_active: Option<bool>) -> Self {
+    fn of(account: &UserRow, wish: &Wish) -> Self {
+        let (roles, is_active) = (wish.roles.as_ref(), wish.is_active);
         Self {
+            username: wish.profile.changes_username_of(account),
             roles: roles.map(|roles| roles.of(&account.roles)).unwrap_or_default(),
             is_active: is_active.filter(|active| *active != account.disabled_at.is_none()),
         }
@@ -79,6 +85,22 @@ impl Change {
         Ok(())
     }
 
+    /// Tells the owner what has changed of how one signs in and of what one may do. The admin's device is not the owner's
+    /// business.
+    async fn announce(&self, tx: &mut Tx, account: &UserRow, now: Timestamp) -> Result<(), Error> {
+        let told = || Circumstances::by_admin(now);
+        let messages = [
+            self.username.then(|| Message::UsernameChanged(told())),
+            (!self.roles.is_none()).then(|| Message::RolesChanged(told())),
+            (self.is_active == Some(false)).then(|| Message::AccountDisabled(told())),
+            (self.is_active == Some(true)).then(|| Message::AccountEnabled(told())),
+        ];
+        for message in messages.into_iter().flatten() {
+            mailing::announce(tx, &message, account, now).await?;
+        }
+        Ok(())
+    }
+
     /// What the audit log says of it, in names of roles and states only.
     fn describe(&self) -> String {
         let granted = self.roles.granted.iter().map(|role| format!("granted {role}"));
@@ -96,7 +118,8 @@ impl Change {
 }
 
 impl Auth {
-    /// Changes an account. Disabling it ends its sessions; a role that is taken away is gone with the next request.
+    /// Changes an account, and tells its owner. Disabling it ends its sessions; a role that is taken away is gone with the next
+    /// request.
     #[tracing::instrument(skip_all)]
     pub async fn update_user(
         &self,
@@ -113,14 +136,15 @@ impl Auth {
         if let Some(roles) = &wish.roles {
             roles.check_number(&account.roles)?;
         }
-        let change = Change::of(&account, wish.roles.as_ref(), wish.is_active);
+        let change = Change::of(&account, &wish);
         wish.profile.write(&mut tx, &account, now).await?;
         change.write(&mut tx, id, now).await?;
+        change.announce(&mut tx, &account, now).await?;
         guard.leave(&mut tx).await?;
         let record = Record::success(EventKind::UpdateUser, client).by(actor).about(id);
         record.detail(change.describe()).write(&mut tx, now).await?;
         let updated = tx.find_user(id).await?.ok_or(Error::NotFound)?;
-        tx.commit().await?;
+        self.commit_and_wake(tx).await?;
         Ok(updated.into())
     }
 }

@@ -44,6 +44,16 @@ pub enum Message {
     /// To the address that an account had until now. The new one is not named: the old mailbox may be the one that its
     /// owner has lost.
     EmailChanged(Circumstances),
+    /// To an account's owner: somebody signed in from a device that is new to the account.
+    NewSignIn(Circumstances),
+    /// To an account's owner: the username is another one now, or none. It is not named: it may be an advertisement.
+    UsernameChanged(Circumstances),
+    /// To an account's owner: an admin has given it roles or taken some. Of this and the next two, only the time is told.
+    RolesChanged(Circumstances),
+    /// To an account's owner: an admin has shut it out.
+    AccountDisabled(Circumstances),
+    /// To an account's owner: an admin has let it in again.
+    AccountEnabled(Circumstances),
     /// To an account's owner: a refresh token came back after it had been exchanged, and its session was ended.
     SessionReused {
         /// When and where the session began.
@@ -66,6 +76,11 @@ impl Message {
             | Self::AccountExists(_)
             | Self::PasswordChanged(_)
             | Self::EmailChanged(_)
+            | Self::NewSignIn(_)
+            | Self::UsernameChanged(_)
+            | Self::RolesChanged(_)
+            | Self::AccountDisabled(_)
+            | Self::AccountEnabled(_)
             | Self::SessionReused { .. } => None,
         }
     }
@@ -212,6 +227,11 @@ mod tests {
             Message::AccountExists(told()),
             Message::PasswordChanged(told()),
             Message::EmailChanged(told()),
+            Message::NewSignIn(told()),
+            Message::UsernameChanged(told()),
+            Message::RolesChanged(Circumstances::by_admin(told().at)),
+            Message::AccountDisabled(Circumstances::by_admin(told().at)),
+            Message::AccountEnabled(Circumstances::by_admin(told().at)),
             Message::SessionReused {
                 session: Circumstances::new(told().at, None, None),
                 reuse: told(),

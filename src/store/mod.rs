@@ -29,6 +29,7 @@ mod limits;
 mod links;
 mod open;
 mod outbox;
+mod places;
 mod products;
 mod sessions;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub use self::{
     limits::LimitRow,
     links::LinkTokenRow,
     outbox::{MessageFilter, MessageRow, MessageState},
+    places::PlaceRow,
     products::{ProductFilter, ProductRow},
     sessions::{PresentedRefreshToken, RefreshTokenRow, SessionRow, SessionUserRow},
     tx::Tx,

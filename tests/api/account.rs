@@ -8,6 +8,7 @@ both_engines![
     a_user_changes_their_name_and_username,
     what_is_left_out_stays_and_null_clears,
     a_taken_username_is_refused,
+    the_owner_is_told_of_another_username,
     nothing_else_can_be_changed,
     deletion_takes_the_password_and_everything_goes,
     a_deleted_address_can_be_taken_again,
@@ -114,6 +115,26 @@ async fn a_taken_username_is_refused(place: Place) {
         .expect_invalid_field("username");
 }
 
+async fn the_owner_is_told_of_another_username(place: Place) {
+    const LETTERS: &str = "SELECT COUNT(*) FROM outbox WHERE kind = 'username_changed'";
+    let few = [("RATE_LIMITS", "on"), ("LIMIT_MAILS_PER_ADDRESS", "2/1h")];
+    let server = place.start_with(&few).await;
+    let ann = server.user("ann@example.com").await;
+    let mut told = Vec::new();
+    for username in [json!("ann"), json!("ANN"), Value::Null, json!("eve"), json!("adam")] {
+        let request = ann.patch(ME).header("user-agent", "curl/8.14.1");
+        request.json(json!({"username": username})).await.expect(200);
+        told.push(server.count(LETTERS).await);
+    }
+    // In other letters it is the same; and whoever changes it to and fro cannot fill the mailbox.
+    assert_eq!(told, [1, 1, 2, 2, 2]);
+    ann.patch(ME).json(json!({"name": "Ann"})).await.expect(200);
+    let mail = server.mails("ann@example.com", 2).await.remove(0);
+    assert!(mail.subject.contains("username"), "{}", mail.subject);
+    assert!(mail.text.contains("curl, network address 127.0.0.1"), "{}", mail.text);
+    assert!(!mail.text.contains("eve"), "{}", mail.text);
+}
+
 async fn nothing_else_can_be_changed(place: Place) {
     let server = place.start().await;
     let ann = server.user("ann@example.com").await;
@@ -203,6 +224,7 @@ async fn the_export_holds_all_there_is_but_no_secrets(place: Place) {
     ] {
         assert!(text.contains(present), "no {present} in {text}");
     }
+    assert_eq!(reply.json()["places"][0]["network"], "127.0.0.0/24");
     for absent in ["$argon2", "vst_rt_", "vst_lt_", "bob@example.com", &bob.user_id] {
         assert!(!text.contains(absent), "{absent} in {text}");
     }

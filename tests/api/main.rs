@@ -13,6 +13,7 @@ mod support;
 // Signing up, in and out.
 mod log_in;
 mod log_out;
+mod new_device;
 mod refresh;
 mod sign_up;
 

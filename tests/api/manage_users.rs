@@ -13,6 +13,7 @@ both_engines![
     roles_must_be_names,
     null_clears_neither_roles_nor_activity,
     roles_granted_at_once_are_all_kept,
+    the_owner_is_told_what_an_admin_changes,
     an_admin_deletes_a_user,
     an_admin_logs_a_user_out_everywhere,
     an_admin_has_a_reset_link_mailed,
@@ -205,6 +206,37 @@ async fn roles_granted_at_once_are_all_kept(place: Place) {
     })
     .await;
     assert_eq!(server.count(ROLES).await, 0);
+}
+
+async fn the_owner_is_told_what_an_admin_changes(place: Place) {
+    const LETTERS: &str = "SELECT COUNT(*) FROM outbox WHERE kind IN \
+                           ('username_changed', 'roles_changed', 'account_disabled', 'account_enabled')";
+    let server = place.start().await;
+    let admin = server.admin("admin@example.com").await;
+    let ann = server.user("ann@example.com").await;
+    let mut told = 0;
+    for (change, subject) in [
+        (json!({"username": "ann"}), Some("username")),
+        (json!({"roles": ["editor"]}), Some("What you may do")),
+        (
+            json!({"roles": ["editor"], "name": "Ann", "username": "Ann", "is_active": true}),
+            None,
+        ),
+        (json!({"is_active": false}), Some("disabled")),
+        (json!({"is_active": true}), Some("enabled")),
+    ] {
+        admin.patch(&path(&ann.user_id)).json(&change).await.expect(200);
+        told += i64::from(subject.is_some());
+        assert_eq!(server.count(LETTERS).await, told, "{change}");
+        let Some(subject) = subject else { continue };
+        let count = usize::try_from(told).unwrap() + 1;
+        let mail = server.mails("ann@example.com", count).await.remove(0);
+        assert!(mail.subject.contains(subject), "{}", mail.subject);
+        assert!(!mail.text.contains("127.0.0.1"), "where the admin is: {}", mail.text);
+    }
+    let all = json!({"username": null, "roles": [], "is_active": false});
+    admin.patch(&path(&ann.user_id)).json(all).await.expect(200);
+    assert_eq!(server.count(LETTERS).await, told + 3);
 }
 
 async fn an_admin_deletes_a_user(place: Place) {

@@ -74,6 +74,11 @@ pub(in crate::auth) struct Pass {
 }
 
 impl Pass {
+    /// Whether it was a device that had signed in to this account before.
+    pub(in crate::auth) const fn is_known_device(&self) -> bool {
+        self.device.is_some()
+    }
+
     /// The password was right.
     pub(in crate::auth) async fn give_back(self, tx: &mut Tx) -> Result<(), Error> {
         self.spent.give_back(tx).await

@@ -145,6 +145,28 @@ impl<'a> Limited<'a> {
     }
 }
 
+/// A letter that somebody's doing has written, as often as they like.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Letter {
+    /// Strangers try to sign up with the address.
+    AccountExists,
+    /// Whoever knows the password signs in, each time as another device.
+    NewSignIn,
+    /// Whoever is signed in changes the username to and fro.
+    UsernameChanged,
+}
+
+impl Letter {
+    /// Each has a budget of its own: none of them can be used up by another.
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::AccountExists => "account_exists",
+            Self::NewSignIn => "new_sign_in",
+            Self::UsernameChanged => "username_changed",
+        }
+    }
+}
+
 /// What can name nobody is one thing too, however it is spelt.
 fn normalised(typed: &str) -> String {
     match Identifier::parse(typed) {
@@ -206,14 +228,20 @@ impl Auth {
         Ok(tx.commit().await?)
     }
 
-    /// Whether one more letter may go to `owner` for something that strangers can do as often as they like. Beyond it nothing
-    /// is said, neither to the owner, who has a few of the same by now, nor to the stranger, who would learn of the account.
-    pub(super) async fn may_write_to(&self, tx: &mut Tx, owner: &UserRow, now: Timestamp) -> Result<bool, Error> {
+    /// Whether one more such letter may go to `owner`. Beyond it nothing is said, neither to the owner, who has a few of the same
+    /// by now, nor to a stranger, who would learn of the account.
+    pub(super) async fn may_write_to(
+        &self,
+        tx: &mut Tx,
+        letter: Letter,
+        owner: &UserRow,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
         let Some(limits) = &self.parts.limits else {
             return Ok(true);
         };
         let quota = limits.quotas.mails_per_address;
-        let budget = limits.budget("address", "account_exists", &owner.email_key, quota);
+        let budget = limits.budget("address", letter.kind(), &owner.email_key, quota);
         Ok(tx.spend_limit(&budget.name, budget.quota, now).await?)
     }
 

@@ -231,6 +231,11 @@ pub(super) fn samples() -> Vec<Message> {
             Message::AccountExists(told.clone()),
             Message::PasswordChanged(told.clone()),
             Message::EmailChanged(told.clone()),
+            Message::NewSignIn(told.clone()),
+            Message::UsernameChanged(told.clone()),
+            Message::RolesChanged(told.clone()),
+            Message::AccountDisabled(told.clone()),
+            Message::AccountEnabled(told.clone()),
         ]);
         samples.extend(circumstances.iter().map(|reuse| Message::SessionReused {
             session: told.clone(),

@@ -26,7 +26,7 @@ use super::messages::Message;
 use crate::config::Colour;
 
 /// The files, as they are built in. Those of words are named after the message; the layouts are for all.
-const BUILT_IN: [(&str, &str); 11] = [
+const BUILT_IN: [(&str, &str); 16] = [
     ("verify_email.jinja", include_str!("built_in/verify_email.jinja")),
     (
         "verify_new_email.jinja",
@@ -44,6 +44,17 @@ const BUILT_IN: [(&str, &str); 11] = [
         include_str!("built_in/password_changed.jinja"),
     ),
     ("email_changed.jinja", include_str!("built_in/email_changed.jinja")),
+    ("new_sign_in.jinja", include_str!("built_in/new_sign_in.jinja")),
+    (
+        "username_changed.jinja",
+        include_str!("built_in/username_changed.jinja"),
+    ),
+    ("roles_changed.jinja", include_str!("built_in/roles_changed.jinja")),
+    (
+        "account_disabled.jinja",
+        include_str!("built_in/account_disabled.jinja"),
+    ),
+    ("account_enabled.jinja", include_str!("built_in/account_enabled.jinja")),
     ("session_reused.jinja", include_str!("built_in/session_reused.jinja")),
     (TEXT_LAYOUT, include_str!("built_in/layout.txt")),
     (HTML_LAYOUT, include_str!("built_in/layout.html")),

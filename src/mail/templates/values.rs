@@ -23,6 +23,11 @@ pub(super) const fn name(message: &Message) -> &'static str {
         Message::AccountExists(_) | Message::VerifyNewEmail { taken: true, .. } => "account_exists",
         Message::PasswordChanged(_) => "password_changed",
         Message::EmailChanged(_) => "email_changed",
+        Message::NewSignIn(_) => "new_sign_in",
+        Message::UsernameChanged(_) => "username_changed",
+        Message::RolesChanged(_) => "roles_changed",
+        Message::AccountDisabled(_) => "account_disabled",
+        Message::AccountEnabled(_) => "account_enabled",
         Message::SessionReused { .. } => "session_reused",
     }
 }
@@ -31,9 +36,11 @@ pub(super) const fn name(message: &Message) -> &'static str {
 pub(super) const fn page(message: &Message) -> &'static str {
     match message {
         Message::PasswordChanged(_) => "/forgot-password",
-        Message::AccountExists(_) | Message::VerifyNewEmail { taken: true, .. } | Message::SessionReused { .. } => {
-            "/login"
-        }
+        Message::NewSignIn(_) | Message::UsernameChanged(_) => "/profile",
+        Message::AccountExists(_)
+        | Message::VerifyNewEmail { taken: true, .. }
+        | Message::AccountEnabled(_)
+        | Message::SessionReused { .. } => "/login",
         _ => "/",
     }
 }
@@ -49,7 +56,12 @@ pub(super) fn of(message: &Message, site: &Site<'_>, link: Option<&Link>) -> Val
         | Message::Invitation(it)
         | Message::AccountExists(it)
         | Message::PasswordChanged(it)
-        | Message::EmailChanged(it) => told(it),
+        | Message::EmailChanged(it)
+        | Message::NewSignIn(it)
+        | Message::UsernameChanged(it)
+        | Message::RolesChanged(it)
+        | Message::AccountDisabled(it)
+        | Message::AccountEnabled(it) => told(it),
     };
     let known = match link {
         Some(link) => context! { life => in_words(link.life), life_minutes => minutes(link.life), ..circumstances },

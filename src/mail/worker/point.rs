@@ -37,7 +37,14 @@ pub(super) fn judge(message: &Message, address: &str, user: &UserRow) -> Option<
     let current = user.email == address;
     let disabled = user.disabled_at.is_some();
     match message {
-        Message::PasswordChanged(_) | Message::EmailChanged(_) | Message::SessionReused { .. } => None,
+        Message::PasswordChanged(_)
+        | Message::EmailChanged(_)
+        | Message::NewSignIn(_)
+        | Message::UsernameChanged(_)
+        | Message::RolesChanged(_)
+        | Message::AccountDisabled(_)
+        | Message::AccountEnabled(_)
+        | Message::SessionReused { .. } => None,
         Message::AccountExists(_) => (!current).then_some(Reason::AddressNotCurrent),
         _ if disabled => Some(Reason::AccountDisabled),
         Message::VerifyNewEmail { .. } => current.then_some(Reason::AlreadyVerified),
@@ -61,6 +68,11 @@ pub(super) const fn outdone_by(message: &Message) -> &'static [&'static str] {
         | Message::AccountExists(_)
         | Message::PasswordChanged(_)
         | Message::EmailChanged(_)
+        | Message::NewSignIn(_)
+        | Message::UsernameChanged(_)
+        | Message::RolesChanged(_)
+        | Message::AccountDisabled(_)
+        | Message::AccountEnabled(_)
         | Message::SessionReused { .. } => &[],
     }
 }
@@ -162,6 +174,11 @@ mod tests {
             ),
             (Message::PasswordChanged(told()), other, &disabled, None),
             (Message::EmailChanged(told()), other, &verified, None),
+            (Message::NewSignIn(told()), other, &disabled, None),
+            (Message::UsernameChanged(told()), other, &disabled, None),
+            (Message::RolesChanged(told()), other, &disabled, None),
+            (Message::AccountDisabled(told()), own, &disabled, None),
+            (Message::AccountEnabled(told()), other, &verified, None),
             (
                 Message::SessionReused {
                     session: told(),

@@ -19,6 +19,7 @@ mod limits;
 mod lists;
 mod opening;
 mod outbox;
+mod places;
 mod plans;
 mod sessions;
 mod transactions;

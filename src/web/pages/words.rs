@@ -109,7 +109,7 @@ pub(super) fn outcome(code: &str) -> String {
 
 /// What a kind of message is called.
 pub(super) fn message_kind(name: &str) -> String {
-    const KINDS: [(&str, &str); 9] = [
+    const KINDS: [(&str, &str); 14] = [
         ("verify_email", "Address verification"),
         ("verify_new_email", "New address verification"),
         ("reset_password", "Password reset"),
@@ -117,6 +117,11 @@ pub(super) fn message_kind(name: &str) -> String {
         ("account_exists", "Account exists already"),
         ("password_changed", "Password was changed"),
         ("email_changed", "Address was changed"),
+        ("new_sign_in", "Sign-in from a new device"),
+        ("username_changed", "Username was changed"),
+        ("roles_changed", "Roles were changed"),
+        ("account_disabled", "Account was disabled"),
+        ("account_enabled", "Account was enabled"),
         ("session_reused", "Session ended for safety"),
         ("invitation", "Invitation"),
     ];

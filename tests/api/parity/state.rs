@@ -15,7 +15,7 @@ pub(super) struct State {
 }
 
 /// Random ids and hashes are left out of what can be new; what was there before has the same ids everywhere.
-const THINGS: [&str; 7] = [
+const THINGS: [&str; 8] = [
     "SELECT 'account ' || email || ' username=' || COALESCE(username, '') || ' name=' || COALESCE(name, '') \
      || ' verified=' || COALESCE(email_verified_at, 0) || ' disabled=' || COALESCE(disabled_at, 0) \
      || ' last_login=' || COALESCE(last_login_at, 0) || ' created=' || created_at || ' updated=' || updated_at FROM users",
@@ -25,6 +25,7 @@ const THINGS: [&str; 7] = [
      || idle_seconds || ' remembered=' || remembered FROM sessions s JOIN users u ON u.id = s.user_id",
     "SELECT 'refresh token ' || email || ' ' || COALESCE(user_agent, '') || ' used=' || COALESCE(used_at, 0) \
      FROM refresh_tokens r JOIN sessions s ON s.id = r.session_id JOIN users u ON u.id = s.user_id",
+    "SELECT 'place ' || email || ' ' || device || ' ' || network || ' ' || last_at FROM places JOIN users ON id = user_id",
     "SELECT 'link ' || kind || ' ' || u.email || ' ' || l.email || ' until=' || expires_at \
      FROM link_tokens l JOIN users u ON u.id = l.user_id",
     "SELECT 'product ' || p.name || ' (' || COALESCE(description, '') || ') ' || email || ' created=' || p.created_at \

@@ -28,6 +28,7 @@ const TABLES: [&str; 12] = [
     "imports",
     "locks",
     "limits",
+    "places",
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

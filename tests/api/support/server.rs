@@ -218,6 +218,7 @@ impl Server {
             "SELECT id || ' ' || user_id || ' ' || expires_at FROM sessions",
             "SELECT hash || ' ' || COALESCE(used_at, 0) FROM refresh_tokens",
             "SELECT hash || user_id || kind FROM link_tokens",
+            "SELECT user_id || device || network || last_at FROM places",
             "SELECT id || name || COALESCE(description, '') || owner_id FROM products",
         ];
         self.mail_is_done().await;

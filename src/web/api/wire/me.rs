@@ -85,6 +85,8 @@ pub(crate) struct ExportResponse {
     #[schemars(with = "Option<DateTime>")]
     last_login_at: Option<Timestamp>,
     sessions: Vec<SessionResponse>,
+    /// From where the account signed in, as far as that is remembered.
+    places: Vec<PlaceResponse>,
     /// Mailed links that were not used yet, without their tokens.
     links: Vec<LinkResponse>,
     messages: Vec<MessageResponse>,
@@ -95,6 +97,11 @@ pub(crate) struct ExportResponse {
 impl ExportResponse {
     pub(crate) fn seen_from(current: SessionId, export: Export) -> Self {
         let session = |session| SessionResponse::seen_from(current, session);
+        let places = export.places.into_iter().map(|place| PlaceResponse {
+            device: place.device,
+            network: place.network,
+            last_at: place.last_at,
+        });
         let links = export.links.into_iter().map(|link| LinkResponse {
             kind: link.kind,
             email: link.email,
@@ -113,12 +120,25 @@ impl ExportResponse {
             user: export.user.into(),
             last_login_at: export.last_login_at,
             sessions: export.sessions.into_iter().map(session).collect(),
+            places: places.collect(),
             links: links.collect(),
             messages: export.messages.into_iter().map(MessageResponse::from).collect(),
             events: export.events.into_iter().map(EventResponse::from).collect(),
             products: products.collect(),
         }
     }
+}
+
+/// A kind of device, and a network, from which the account signed in.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ExportedPlace")]
+pub(crate) struct PlaceResponse {
+    #[schemars(example = &"Firefox on Linux")]
+    device: Option<String>,
+    #[schemars(example = &"203.0.113.0/24")]
+    network: Option<String>,
+    #[schemars(with = "DateTime")]
+    last_at: Timestamp,
 }
 
 /// A mailed link that was not used yet. It may have expired.
