@@ -9,7 +9,7 @@ use tokio::{
     net::TcpListener,
     sync::watch,
     task::JoinHandle,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
 use crate::{
@@ -34,8 +34,11 @@ const HASHING_QUEUE_PER_THREAD: usize = 32;
 /// has replaced a key that leaked.
 const HOUSEKEEPING_PAUSE: Duration = Duration::from_secs(10);
 
-/// Every so many rounds of housekeeping, the expired is swept.
-const ROUNDS_PER_SWEEP: u32 = 6;
+/// How often what is over is swept.
+const SWEEP_PAUSE: Duration = Duration::from_mins(1);
+
+/// How long requests have the database to themselves between two batches, while there is more to sweep.
+const BATCH_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long requests in flight may take to finish once a stop was asked for.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
@@ -122,6 +125,8 @@ impl Services {
                 refresh_idle: config.refresh_idle,
                 session_max: config.session_max,
                 access_token_life: config.access_token_life,
+                audit_keep: config.audit_keep,
+                unverified_keep: config.unverified_keep,
             },
         });
         auth.load_signing_keys().await?;
@@ -265,7 +270,11 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
         let service = web::metrics_service(services.auth.clone(), requests);
         tokio::spawn(serve(listener, None, service, stopped.clone()))
     });
-    let housekeeping = tokio::spawn(keep_house(services.auth.clone(), stopped));
+    let (auth, stopped_too) = (services.auth.clone(), stopped.clone());
+    // Side by side: a long sweep must not keep a used successor from being erased.
+    let housekeeping = tokio::spawn(async move {
+        tokio::join!(keep_house(&auth, stopped), sweep_up(&auth, stopped_too));
+    });
     Ok(App {
         address,
         metrics_address,
@@ -396,12 +405,12 @@ fn encrypt(files: Option<TlsFiles>, stopped: &watch::Receiver<bool>) -> Encrypti
 }
 
 /// What must be done again and again, whoever calls.
-async fn keep_house(auth: Auth, mut stopped: watch::Receiver<bool>) {
+async fn keep_house(auth: &Auth, mut stopped: watch::Receiver<bool>) {
     let mut ticks = interval(HOUSEKEEPING_PAUSE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first tick comes at once, and start-up has just done all of this.
     ticks.tick().await;
-    for round in 1_u32.. {
+    loop {
         tokio::select! {
             _ = ticks.tick() => {}
             _ = stopped.wait_for(|stop| *stop) => return,
@@ -415,18 +424,27 @@ async fn keep_house(auth: Auth, mut stopped: watch::Receiver<bool>) {
                 "cannot look at the signing keys"
             );
         }
-        if round % ROUNDS_PER_SWEEP == 0 {
-            sweep(&auth).await;
-        }
     }
 }
 
-async fn sweep(auth: &Auth) {
-    if let Err(error) = auth.sweep().await {
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "cannot sweep expired sessions"
-        );
+/// Sweeps what is over, a batch of each kind at a time.
+async fn sweep_up(auth: &Auth, mut stopped: watch::Receiver<bool>) {
+    let mut pause = SWEEP_PAUSE;
+    loop {
+        tokio::select! {
+            () = sleep(pause) => {}
+            _ = stopped.wait_for(|stop| *stop) => return,
+        }
+        let is_more = sweep(auth).await;
+        pause = if is_more { BATCH_PAUSE } else { SWEEP_PAUSE };
+    }
+}
+
+/// Whether there is more to sweep.
+async fn sweep(auth: &Auth) -> bool {
+    let swept = auth.sweep().await;
+    if let Err(error) = &swept {
+        tracing::warn!(error = error as &dyn std::error::Error, "cannot sweep what is over");
     }
     if let Err(error) = auth.follow_the_clock().await {
         tracing::warn!(
@@ -437,6 +455,7 @@ async fn sweep(auth: &Auth) {
     if let Err(error) = auth.sweep_limits().await {
         tracing::warn!(error = &error as &dyn std::error::Error, "cannot sweep limits");
     }
+    swept.unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -36,10 +36,11 @@ pub(crate) enum EventKind {
     RotateKeys,
     ImportUsers,
     RestoreBackup,
+    RemoveUnverified,
 }
 
 impl EventKind {
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::SignUp,
         Self::LogIn,
         Self::LogOut,
@@ -65,6 +66,7 @@ impl EventKind {
         Self::RotateKeys,
         Self::ImportUsers,
         Self::RestoreBackup,
+        Self::RemoveUnverified,
     ];
 
     /// The kind that the log calls `name`.
@@ -100,6 +102,7 @@ impl EventKind {
             Self::RotateKeys => "rotate_keys",
             Self::ImportUsers => "import_users",
             Self::RestoreBackup => "restore_backup",
+            Self::RemoveUnverified => "remove_unverified",
         }
     }
 }

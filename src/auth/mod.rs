@@ -119,6 +119,10 @@ pub struct Rules {
     pub session_max: Duration,
     /// How long an access token lives.
     pub access_token_life: Duration,
+    /// How long an entry of the audit log is kept; `None` for good.
+    pub audit_keep: Option<Duration>,
+    /// How long an account is kept that signed up and to which nobody came; `None` for good.
+    pub unverified_keep: Option<Duration>,
 }
 
 /// What [`Auth`] works with.

@@ -85,6 +85,7 @@ impl Auth {
         let account = newcomer.account(hash.as_str(), now);
         let mut tx = self.store().begin().await?;
         tx.insert_user(&account).await?;
+        tx.update_waiting(account.id, now).await?;
         let message = mail::Message::VerifyEmail(client.circumstances(now));
         mailing::announce(&mut tx, &message, &account, now).await?;
         Record::success(EventKind::SignUp, client)

@@ -3,16 +3,42 @@
 
 use std::time::Duration;
 
-use super::{Auth, Error, refresh::REPLAY_WINDOW};
-use crate::{clock::TOLERANCE, mail::LONGEST_PAUSE};
+use super::{
+    Auth, Client, Error,
+    audit::{EventKind, Record},
+    places,
+    refresh::REPLAY_WINDOW,
+};
+use crate::{
+    clock::{TOLERANCE, Timestamp},
+    id::UserId,
+    mail::LONGEST_PAUSE,
+    store::Tx,
+};
 
-/// How many rows one sweep removes at most.
+/// How many rows one transaction removes at most: on SQLite, nobody else writes meanwhile.
 const BATCH: i64 = 1000;
+
+/// How many accounts one transaction removes at most; much hangs on each.
+const BATCH_OF_ACCOUNTS: i64 = 50;
 
 /// How long a message that was sent, given up or dropped stays in the outbox. Its address is personal data, which is
 /// kept for no longer than it serves (GDPR, article 5(1)(e)), and the table would grow for ever; a month is as long as
 /// anybody asks an admin what became of a letter.
 const MESSAGE_RETENTION: Duration = Duration::from_hours(30 * 24);
+
+/// What can be swept.
+#[derive(Clone, Copy, Debug)]
+enum Over {
+    /// Before their sessions, with which they would go all at once.
+    RefreshTokens,
+    Sessions,
+    Links,
+    Messages,
+    Places,
+    /// What happened by this time.
+    Events(Timestamp),
+}
 
 impl Auth {
     /// Erases sealed successors whose replay window has closed: from then on nothing opens them, not even the token.
@@ -39,15 +65,57 @@ impl Auth {
         }
     }
 
-    /// Removes a batch of expired sessions and links, and of messages that are long done with.
+    /// Removes a batch of whatever is over, each kind in a transaction of its own: expired sessions and links, messages that are long
+    /// done with, places that nobody signs in from any more, what the audit log has kept for long enough, and accounts that
+    /// nobody has come to. Says whether there may be more of any.
     #[tracing::instrument(skip_all)]
-    pub async fn sweep(&self) -> Result<(), Error> {
+    pub async fn sweep(&self) -> Result<bool, Error> {
         let now = self.now();
+        let mut is_more = self.sweep_sessions(now).await?;
+        for over in [Over::Links, Over::Messages, Over::Places] {
+            is_more |= self.sweep_batch(over, now).await?;
+        }
+        if let Some(keep) = self.rules().audit_keep {
+            is_more |= self.sweep_batch(Over::Events(now.minus(keep)), now).await?;
+        }
+        if let Some(keep) = self.rules().unverified_keep {
+            is_more |= self.sweep_accounts(now.minus(keep), now).await?;
+        }
+        Ok(is_more)
+    }
+
+    async fn sweep_sessions(&self, now: Timestamp) -> Result<bool, Error> {
+        Ok(self.sweep_batch(Over::RefreshTokens, now).await? || self.sweep_batch(Over::Sessions, now).await?)
+    }
+
+    async fn sweep_batch(&self, over: Over, now: Timestamp) -> Result<bool, Error> {
         let mut tx = self.store().begin().await?;
-        tx.delete_expired_sessions(now, BATCH).await?;
-        tx.delete_expired_link_tokens(now, BATCH).await?;
-        tx.delete_finished_messages(now.minus(MESSAGE_RETENTION), BATCH).await?;
-        Ok(tx.commit().await?)
+        let deleted = match over {
+            Over::RefreshTokens => tx.delete_tokens_of_expired_sessions(now, BATCH).await?,
+            Over::Sessions => tx.delete_expired_sessions(now, BATCH).await?,
+            Over::Links => tx.delete_expired_link_tokens(now, BATCH).await?,
+            Over::Messages => tx.delete_finished_messages(now.minus(MESSAGE_RETENTION), BATCH).await?,
+            Over::Places => tx.delete_old_places(now.minus(places::MEMORY), BATCH).await?,
+            Over::Events(happened_by) => tx.delete_old_events(happened_by, BATCH).await?,
+        };
+        tx.commit().await?;
+        Ok(deleted >= BATCH.unsigned_abs())
+    }
+
+    /// Removes accounts that signed up and have waited since this time, at least, for somebody to confirm the address or to sign
+    /// in. Most were made by a program, or with an address that somebody mistyped, whose owner need not be known here for ever.
+    async fn sweep_accounts(&self, waiting_since: Timestamp, now: Timestamp) -> Result<bool, Error> {
+        let waiting = self.store().list_waiting_users(waiting_since, now, BATCH_OF_ACCOUNTS);
+        let waiting = waiting.await?;
+        if waiting.is_empty() {
+            return Ok(false);
+        }
+        let mut tx = self.store().begin().await?;
+        for user in &waiting {
+            remove_unverified(&mut tx, *user, now).await?;
+        }
+        tx.commit().await?;
+        Ok(waiting.len() >= usize::try_from(BATCH_OF_ACCOUNTS).unwrap_or(usize::MAX))
     }
 
     /// Puts right what was written before a clock that was ahead was set back: a session would live on, and a letter wait,
@@ -63,4 +131,20 @@ impl Auth {
         tx.bring_messages_forward(now, ahead.plus(LONGEST_PAUSE)).await?;
         Ok(tx.commit().await?)
     }
+}
+
+/// Unless somebody has come, or was given or refused something, since it was found.
+async fn remove_unverified(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(), Error> {
+    let Some(account) = tx.lock_user(user).await? else {
+        return Ok(());
+    };
+    let waits = account.email_verified_at.is_none() && account.last_login_at.is_none();
+    if !waits || account.disabled_at.is_some() || !account.roles.is_empty() {
+        return Ok(());
+    }
+    tx.erase_messages_of(user, "the account was removed", now).await?;
+    tx.delete_user(user).await?;
+    let nowhere = Client::default();
+    let record = Record::success(EventKind::RemoveUnverified, &nowhere).about(user);
+    record.write(tx, now).await
 }

@@ -60,6 +60,16 @@ const MAX_SESSION_DAYS: u32 = 400;
 const DEFAULT_IDLE_DAYS: u32 = 7;
 const DEFAULT_SESSION_DAYS: u32 = 30;
 
+/// A century: whoever means more means for good.
+const MAX_KEEP_DAYS: u32 = 36_500;
+
+/// What happened a year ago is rarely asked for, and says where somebody was.
+const DEFAULT_AUDIT_DAYS: u32 = 365;
+
+/// Nobody is locked out by such an account, since a forgotten password leads into it: there is no hurry, and whoever was on leave
+/// still finds theirs.
+const DEFAULT_UNVERIFIED_DAYS: u32 = 90;
+
 /// A reset link is as good as a password to whoever reads the mailbox: after a day it is only a risk.
 const MAX_RESET_TOKEN_MINUTES: u32 = 24 * 60;
 
@@ -145,6 +155,11 @@ pub struct Config {
     /// `RATE_LIMITS`, with `LIMIT_TRIES_PER_ACCOUNT`, `LIMIT_TRIES_PER_NETWORK`, `LIMIT_MAILS_PER_ADDRESS` and
     /// `LIMIT_MAILS_PER_NETWORK`: how often something may be tried; `None` when off.
     pub limits: Option<Quotas>,
+    /// `AUDIT_KEEP_DAYS`: how long an entry of the audit log is kept; 365 days, and `None`, which is 0, for good.
+    pub audit_keep: Option<Duration>,
+    /// `UNVERIFIED_KEEP_DAYS`: how long an account is kept that signed up and to which nobody came; 90 days, and `None`, which
+    /// is 0, for good.
+    pub unverified_keep: Option<Duration>,
     /// `LOG_FORMAT`: text.
     pub log_format: LogFormat,
     /// What is probably not meant as it stands, though it can be: sentences for the log.
@@ -220,6 +235,8 @@ impl Config {
         let metrics_addr = reader.optional("METRICS_ADDR", metrics_addr);
         let trusted_proxies = reader.with_default("TRUSTED_PROXIES", TrustedProxies::default(), TrustedProxies::parse);
         let limits = limits(reader);
+        let audit_keep = keep(reader, "AUDIT_KEEP_DAYS", DEFAULT_AUDIT_DAYS);
+        let unverified_keep = keep(reader, "UNVERIFIED_KEEP_DAYS", DEFAULT_UNVERIFIED_DAYS);
         let log_format = reader.with_default("LOG_FORMAT", LogFormat::Text, log_format);
 
         let (public_url, signing) = (public_url?, signing?);
@@ -257,6 +274,8 @@ impl Config {
             metrics_addr: metrics_addr?,
             trusted_proxies,
             limits,
+            audit_keep,
+            unverified_keep,
             log_format,
             warnings,
         })
@@ -491,6 +510,12 @@ fn limits(reader: &mut Reader) -> Option<Quotas> {
         mails_per_network: quota("LIMIT_MAILS_PER_NETWORK", 60, MINUTE * 10),
     };
     is_on.then_some(quotas)
+}
+
+/// How long something is kept, in days; 0 is for good.
+fn keep(reader: &mut Reader, name: &'static str, default: u32) -> Option<Duration> {
+    let days = reader.number(name, default, 0..=MAX_KEEP_DAYS);
+    (days > 0).then(|| DAY * days)
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {

@@ -90,6 +90,8 @@ pub(super) const VARIABLES: &[Variable] = &[
     variable("LIMIT_TRIES_PER_NETWORK", "limit-tries-per-network", "QUOTA", "60/1m", "Log-ins, and uses of mailed links, from one network"),
     variable("LIMIT_MAILS_PER_ADDRESS", "limit-mails-per-address", "QUOTA", "5/1h", "Letters of one kind to one address that somebody asks for"),
     variable("LIMIT_MAILS_PER_NETWORK", "limit-mails-per-network", "QUOTA", "60/10m", "Sign-ups, and requests for each kind of letter, from one network"),
+    variable("AUDIT_KEEP_DAYS", "audit-keep-days", "DAYS", "365", "Days after which an entry of the audit log is removed; 0 keeps it for good"),
+    variable("UNVERIFIED_KEEP_DAYS", "unverified-keep-days", "DAYS", "90", "Days after which an account is removed that signed up and to which nobody came, neither to verify its address nor to sign in; 0 keeps it for good"),
     variable("LOG_FORMAT", "log-format", "FORMAT", "text", "text or json"),
 ];
 

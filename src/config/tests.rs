@@ -31,7 +31,17 @@ fn with_nothing_set_there_is_a_configuration_to_start_with() {
     assert_eq!((config.password_min_length, config.password_min_score), (8, 3));
     assert_eq!((config.argon2_memory_kib, config.argon2_passes), (19_456, 2));
     assert!(config.allow_signup && config.products && !config.private_signup && !config.require_verified_email);
+    assert_eq!(
+        (config.audit_keep, config.unverified_keep),
+        (Some(DAY * 365), Some(DAY * 90))
+    );
     assert_eq!(config.log_format, LogFormat::Text);
+}
+
+#[test]
+fn zero_days_are_for_good() {
+    let config = config(&[("AUDIT_KEEP_DAYS", "0"), ("UNVERIFIED_KEEP_DAYS", "0")]);
+    assert_eq!((config.audit_keep, config.unverified_keep), (None, None));
 }
 
 #[test]
@@ -49,7 +59,7 @@ fn the_defaults_that_the_help_states_are_those_in_force() {
     let stated = VARIABLES
         .iter()
         .filter(|variable| !variable.default.is_empty() && !in_words.contains(&variable.name));
-    assert_eq!(stated.clone().count(), 22);
+    assert_eq!(stated.clone().count(), 24);
     for variable in stated {
         assert_eq!(
             format!("{:?}", config(&[(variable.name, variable.default)])),
@@ -96,6 +106,8 @@ fn every_mistake_is_reported_in_one_go_in_the_order_of_the_documentation() {
         ("LIMIT_TRIES_PER_NETWORK", "0/1m"),
         ("LIMIT_MAILS_PER_ADDRESS", "5/1y"),
         ("LIMIT_MAILS_PER_NETWORK", "many"),
+        ("AUDIT_KEEP_DAYS", "year"),
+        ("UNVERIFIED_KEEP_DAYS", "-1"),
         ("LOG_FORMAT", "xml"),
     ];
     assert_eq!(mistakes(&variables), variables.map(|(name, _)| name));

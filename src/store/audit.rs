@@ -77,6 +77,10 @@ pub(super) const LIST_BY_USER: &str = select_events!(" AND e.user_id = $3");
 pub(super) const LIST_BY_EVENT: &str = select_events!(" AND e.event = $3");
 pub(super) const LIST_BY_USER_AND_EVENT: &str = select_events!(" AND e.user_id = $3 AND e.event = $4");
 
+/// What happened stays as it was: nothing moves out of the way while this waits, so that the condition need not be asked again.
+pub(super) const DELETE_OLD: &str =
+    "DELETE FROM audit_events WHERE id IN (SELECT id FROM audit_events WHERE at <= $1 ORDER BY at LIMIT $2)";
+
 impl Store {
     /// A page of events, newest first.
     pub async fn list_events(&self, filter: &EventFilter) -> Result<Vec<ListedEventRow>, Error> {
@@ -148,5 +152,11 @@ impl Tx {
         )
         .await
         .map(drop)
+    }
+
+    /// Deletes events that happened by this time, the oldest first and at most `limit`, and says how many.
+    pub async fn delete_old_events(&mut self, happened_by: Timestamp, limit: i64) -> Result<u64, Error> {
+        self.execute(sqlx::query(DELETE_OLD).bind(happened_by).bind(limit))
+            .await
     }
 }

@@ -215,6 +215,10 @@ pub(super) const COUNT_LIVE: &str = "SELECT COUNT(*) FROM sessions WHERE expires
 pub(super) const DELETE_EXPIRED: &str = "DELETE FROM sessions WHERE expires_at <= $1 AND id IN \
                                          (SELECT id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
 
+/// A session has a token for each quarter of an hour that it was used: with a batch of sessions, half a million might go.
+pub(super) const DELETE_TOKENS_OF_EXPIRED: &str = "DELETE FROM refresh_tokens WHERE hash IN \
+     (SELECT t.hash FROM sessions s INNER JOIN refresh_tokens t ON t.session_id = s.id WHERE s.expires_at <= $1 LIMIT $2)";
+
 pub(super) const DELETE_ALL: &str = "DELETE FROM sessions WHERE user_id = $1 AND id <> $2";
 
 impl PresentedRefreshToken {
@@ -370,6 +374,12 @@ impl Tx {
     ) -> Result<u64, Error> {
         let query = sqlx::query(BRING_BACK).bind(now).bind(ahead);
         self.execute(query.bind(ahead.plus(idle)).bind(now.plus(max)).bind(limit))
+            .await
+    }
+
+    /// Deletes refresh tokens of sessions that have ended, at most `limit`, and says how many.
+    pub async fn delete_tokens_of_expired_sessions(&mut self, now: Timestamp, limit: i64) -> Result<u64, Error> {
+        self.execute(sqlx::query(DELETE_TOKENS_OF_EXPIRED).bind(now).bind(limit))
             .await
     }
 

@@ -127,6 +127,12 @@ pub(super) const LIST_BY_ROLE: &str = list_users_from!(
     "user_roles.user_id"
 );
 
+/// Who has a role was meant by somebody, who is disabled is to be kept out, and who was mailed a link may be about to follow it.
+pub(super) const FIND_WAITING: &str = "SELECT u.id FROM users u WHERE u.waits_since <= $1 AND u.disabled_at IS NULL \
+     AND NOT EXISTS (SELECT 1 FROM user_roles r WHERE r.user_id = u.id) \
+     AND NOT EXISTS (SELECT 1 FROM link_tokens l WHERE l.user_id = u.id AND l.expires_at > $2) \
+     ORDER BY u.waits_since LIMIT $3";
+
 impl UserRow {
     /// One user from its rows, of which there is one for each role.
     pub(super) fn fold(rows: &[AnyRow]) -> Result<Option<Self>, Error> {
@@ -216,6 +222,19 @@ impl Store {
         UserRow::fold(&self.rows(sqlx::query(FIND_BY_USERNAME).bind(username_key)).await?)
     }
 
+    /// Users without roles, not disabled and without an open link, that have waited since this time at least for somebody to come;
+    /// those that have waited for longest first, and at most `limit`.
+    pub async fn list_waiting_users(
+        &self,
+        waiting_since: Timestamp,
+        now: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<UserId>, Error> {
+        let query = sqlx::query(FIND_WAITING).bind(waiting_since).bind(now).bind(limit);
+        let found: Vec<(UserId,)> = self.read_all(query).await?;
+        Ok(found.into_iter().map(|(id,)| id).collect())
+    }
+
     /// A page of users, oldest first.
     pub async fn list_users(&self, filter: &UserFilter) -> Result<Vec<UserRow>, Error> {
         UserRow::fold_all(&self.rows(list(filter)).await?)
@@ -255,6 +274,17 @@ impl Tx {
             self.insert_role(user.id, role).await?;
         }
         Ok(())
+    }
+
+    /// Notes that from now on a user waits for somebody to confirm the address or to sign in.
+    pub async fn update_waiting(&mut self, user: UserId, now: Timestamp) -> Result<(), Error> {
+        self.execute(
+            sqlx::query("UPDATE users SET waits_since = $2 WHERE id = $1")
+                .bind(user)
+                .bind(now),
+        )
+        .await
+        .map(drop)
     }
 
     /// Gives a user a role; false when it has it already.
@@ -325,7 +355,7 @@ impl Tx {
     ) -> Result<bool, Error> {
         self.changes(
             sqlx::query(
-                "UPDATE users SET password_hash = $3, last_login_at = $4 \
+                "UPDATE users SET password_hash = $3, last_login_at = $4, waits_since = NULL \
                  WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL",
             )
             .bind(user)
@@ -347,7 +377,8 @@ impl Tx {
         let changed = self
             .changes(
                 sqlx::query(
-                    "UPDATE users SET email = $2, email_key = $3, email_verified_at = $4, updated_at = $4 WHERE id = $1",
+                    "UPDATE users SET email = $2, email_key = $3, email_verified_at = $4, updated_at = $4, \
+                     waits_since = NULL WHERE id = $1",
                 )
                 .bind(user)
                 .bind(email)
@@ -366,10 +397,13 @@ impl Tx {
         now: Timestamp,
     ) -> Result<bool, Error> {
         self.changes(
-            sqlx::query("UPDATE users SET email_verified_at = $3, updated_at = $3 WHERE id = $1 AND email_key = $2")
-                .bind(user)
-                .bind(email_key)
-                .bind(now),
+            sqlx::query(
+                "UPDATE users SET email_verified_at = $3, updated_at = $3, waits_since = NULL \
+                 WHERE id = $1 AND email_key = $2",
+            )
+            .bind(user)
+            .bind(email_key)
+            .bind(now),
         )
         .await
     }

@@ -203,6 +203,8 @@ async fn help_names_every_variable(place: Place) {
         "LIMIT_TRIES_PER_NETWORK",
         "LIMIT_MAILS_PER_ADDRESS",
         "LIMIT_MAILS_PER_NETWORK",
+        "AUDIT_KEEP_DAYS",
+        "UNVERIFIED_KEEP_DAYS",
         "MAIL_FROM",
         "TLS_CERT",
         "TLS_KEY",

@@ -96,5 +96,6 @@ mod logs;
 mod metrics;
 mod processes;
 mod repository;
+mod sweep;
 mod tls;
 mod tour;

@@ -22,6 +22,7 @@ mod outbox;
 mod places;
 mod plans;
 mod sessions;
+mod sweeping;
 mod transactions;
 mod users;
 

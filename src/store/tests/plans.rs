@@ -5,13 +5,13 @@ use crate::{
     auth::{Auth, Client, LogIn, SignUp},
     clock::ManualClock,
     config::Config,
-    store::{audit, keys, limits, links, outbox, products, sessions, users},
+    store::{audit, keys, limits, links, outbox, places, products, sessions, users},
 };
 
 use super::*;
 
 /// What runs on each request, page or tick, with the types of its arguments.
-const HOT: [(&str, &str); 34] = [
+const HOT: [(&str, &str); 42] = [
     (users::FIND_BY_ID, "text"),
     (users::FIND_BY_EMAIL, "text"),
     (users::FIND_BY_USERNAME, "text"),
@@ -24,7 +24,14 @@ const HOT: [(&str, &str); 34] = [
     (sessions::ERASE_SUCCESSORS, "bigint, bigint"),
     (sessions::BRING_BACK, "bigint, bigint, bigint, bigint, bigint"),
     (sessions::DELETE_EXPIRED, "bigint, bigint"),
+    (sessions::DELETE_TOKENS_OF_EXPIRED, "bigint, bigint"),
     (sessions::DELETE_ALL, "text, text"),
+    (users::FIND_WAITING, "bigint, bigint, bigint"),
+    (places::LIST, "text"),
+    (places::UPDATE, "text, text, text, bigint, bigint"),
+    (places::DELETE_SURPLUS, "text, bigint"),
+    (places::DELETE_ALL, "text"),
+    (places::DELETE_OLD, "bigint, bigint"),
     (links::FIND, "text, text, bigint, bigint"),
     (links::CONSUME, "text, text, bigint, bigint"),
     (links::LIST, "text"),
@@ -44,6 +51,7 @@ const HOT: [(&str, &str); 34] = [
     (audit::LIST, "text, bigint"),
     (audit::LIST_BY_USER, "text, bigint, text"),
     (audit::LIST_BY_EVENT, "text, bigint, text"),
+    (audit::DELETE_OLD, "bigint, bigint"),
     (products::LIST, "text, bigint"),
     (products::LIST_BY_OWNER, "text, bigint, text"),
 ];

@@ -76,6 +76,7 @@ pub(super) const fn event_kind(kind: EventKind) -> &'static str {
         EventKind::RotateKeys => "New signing key",
         EventKind::ImportUsers => "Users imported",
         EventKind::RestoreBackup => "Backup restored",
+        EventKind::RemoveUnverified => "Unverified account removed",
     }
 }
 

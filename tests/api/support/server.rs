@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use serde_json::{Value, json};
 use sqlx::{AnyPool, Row, any::AnyPoolOptions};
 use vestibule::{
-    app::{self, App},
+    app::{self, App, Services},
     config::Config,
 };
 
@@ -48,20 +48,26 @@ impl Place {
     /// Starts a server with these variables besides, or instead of, the usual ones.
     pub(crate) async fn start_with(&self, variables: &[(&str, &str)]) -> Server {
         let app = self.try_start(variables).await.expect("the server starts");
-        sqlx::any::install_default_drivers();
-        let database = AnyPoolOptions::new()
-            .max_connections(2)
-            .connect_lazy(self.database_url())
-            .expect("a pool");
         Server {
             place: self.clone(),
             anonymous: Anonymous::at(app.address()),
             app,
-            database,
+            database: self.pool(),
         }
     }
 
     pub(crate) async fn try_start(&self, variables: &[(&str, &str)]) -> anyhow::Result<App> {
+        Ok(app::start(self.config(variables)?, self.clock().clone()).await?)
+    }
+
+    /// The operations alone, without anybody who does something by themself.
+    pub(crate) async fn services(&self) -> Services {
+        let config = self.config(&[]).expect("a configuration");
+        let opened = Services::open(&config, self.clock().clone()).await;
+        opened.expect("the database opens")
+    }
+
+    fn config(&self, variables: &[(&str, &str)]) -> anyhow::Result<Config> {
         let usual = settings(self);
         let usual = usual.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let usual = usual.filter(|(name, _)| !variables.iter().any(|(other, _)| other == name));
@@ -80,7 +86,19 @@ impl Place {
         if !variables.iter().any(|(name, _)| name.starts_with("ARGON2")) {
             (config.argon2_memory_kib, config.argon2_passes) = (8, 1);
         }
-        Ok(app::start(config, self.clock().clone()).await?)
+        Ok(config)
+    }
+
+    fn pool(&self) -> AnyPool {
+        sqlx::any::install_default_drivers();
+        let options = AnyPoolOptions::new().max_connections(2);
+        options.connect_lazy(self.database_url()).expect("a pool")
+    }
+
+    /// What a query counts.
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
+        let count = sqlx::query_scalar(sql).fetch_one(&self.pool()).await;
+        count.expect("a count")
     }
 }
 
@@ -211,7 +229,7 @@ impl Server {
     /// What the database holds, but for the audit log and the outbox, which also record what was refused. Two equal
     /// snapshots mean that nothing was changed in between.
     pub(crate) async fn snapshot(&self) -> Vec<String> {
-        const ROWS: [&str; 6] = [
+        const ROWS: [&str; 7] = [
             "SELECT id || email || COALESCE(username, '') || COALESCE(name, '') || password_hash \
              || COALESCE(email_verified_at, 0) || ' ' || COALESCE(disabled_at, 0) FROM users",
             "SELECT user_id || role FROM user_roles",

@@ -1,0 +1,96 @@
+use super::*;
+
+#[tokio::test]
+async fn events_are_deleted_by_age_the_oldest_first() {
+    for Fixture { store, .. } in fixtures().await {
+        let mut tx = store.begin().await.unwrap();
+        for age in [3, 1, 2, 0] {
+            let at = NOW.minus(Duration::from_secs(age));
+            let event = EventRow {
+                at,
+                ..event(&age.to_string(), None)
+            };
+            tx.insert_event(&event).await.unwrap();
+        }
+        assert_eq!(
+            tx.delete_old_events(NOW.minus(Duration::from_secs(4)), 10)
+                .await
+                .unwrap(),
+            0
+        );
+        assert_eq!(tx.delete_old_events(NOW, 2).await.unwrap(), 2);
+        assert_eq!(
+            tx.delete_old_events(NOW.minus(Duration::from_secs(1)), 10)
+                .await
+                .unwrap(),
+            1
+        );
+        tx.commit().await.unwrap();
+        let filter = EventFilter {
+            limit: 10,
+            ..EventFilter::default()
+        };
+        let left = store.list_events(&filter).await.unwrap();
+        let left: Vec<&str> = left.iter().map(|row| row.event.event.as_str()).collect();
+        assert_eq!(left, ["0"]);
+    }
+}
+
+#[tokio::test]
+async fn tokens_go_before_their_sessions() {
+    for Fixture { store, .. } in fixtures().await {
+        let ada = add_user(&store, "ada@example.com").await;
+        let (over, other) = (add_session(&store, ada.id).await, add_session(&store, ada.id).await);
+        let mut tx = store.begin().await.unwrap();
+        for number in 0..3 {
+            tx.insert_refresh_token(&format!("token {number}"), over.id, NOW)
+                .await
+                .unwrap();
+        }
+        assert_eq!(tx.delete_tokens_of_expired_sessions(after(99), 10).await.unwrap(), 0);
+        assert_eq!(tx.delete_tokens_of_expired_sessions(after(100), 3).await.unwrap(), 3);
+        assert!(tx.has_session(over.id).await.unwrap() && tx.has_session(other.id).await.unwrap());
+        assert_eq!(tx.delete_tokens_of_expired_sessions(after(100), 10).await.unwrap(), 2);
+        assert_eq!(tx.delete_expired_sessions(after(100), 10).await.unwrap(), 2);
+    }
+}
+
+#[tokio::test]
+async fn who_waits_is_found_until_somebody_comes() {
+    for Fixture { store, .. } in fixtures().await {
+        let emails = [
+            "waits",
+            "waits longer",
+            "verifies",
+            "signs in",
+            "moves",
+            "has a role",
+            "is disabled",
+            "has a link",
+        ];
+        let mut users = Vec::new();
+        for (number, email) in (0..).zip(emails) {
+            let user = add_user(&store, email).await;
+            let mut tx = store.begin().await.unwrap();
+            tx.update_waiting(user.id, NOW.minus(Duration::from_secs(number)))
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+            users.push(user);
+        }
+        add_user(&store, "waits for nothing").await;
+        let mut tx = store.begin().await.unwrap();
+        assert!(tx.update_email_verified(users[2].id, "verifies", NOW).await.unwrap());
+        assert!(tx.admit_log_in(users[3].id, "hash", "hash", NOW).await.unwrap());
+        assert!(tx.update_email(users[4].id, "new", "new", NOW).await.unwrap());
+        assert!(tx.insert_role(users[5].id, "editor").await.unwrap());
+        assert!(tx.update_disabled(users[6].id, Some(NOW), NOW).await.unwrap());
+        tx.insert_link_token(&link("hash", users[7].id)).await.unwrap();
+        tx.commit().await.unwrap();
+        let found = async |since, now, limit| store.list_waiting_users(since, now, limit).await.unwrap();
+        assert_eq!(found(NOW, NOW, 10).await, [users[1].id, users[0].id]);
+        assert_eq!(found(NOW, NOW, 1).await, [users[1].id]);
+        assert_eq!(found(NOW.minus(Duration::from_secs(1)), NOW, 10).await, [users[1].id]);
+        assert_eq!(found(NOW, after(10), 10).await, [users[7].id, users[1].id, users[0].id]);
+    }
+}
