@@ -13,8 +13,8 @@ CREATE INDEX places_by_time ON places (last_at);
 -- ahead stays ahead.
 CREATE INDEX audit_events_by_time ON audit_events (at);
 
--- Since when an account has waited for somebody to come: it signed up, and since then nobody has confirmed its address or signed in
--- to it. Those that were made by hand or brought along wait for nothing.
+-- Since when an account has waited for somebody to come: it signed up, and since then nobody has confirmed its address or
+-- signed in to it. Those that were made by hand or brought along wait for nothing.
 ALTER TABLE users ADD COLUMN waits_since BIGINT;
 UPDATE users SET waits_since = created_at
 WHERE email_verified_at IS NULL AND last_login_at IS NULL AND external_id IS NULL AND password_hash <> '';

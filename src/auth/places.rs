@@ -1,8 +1,8 @@
 //! From where an account signs in, and what its owner is told when that is new.
 //!
-//! A browser shows its [device proof](super::limits). A program mostly shows nothing, so there is a second way to be known: the
-//! same kind of device in the same network. That is coarse on purpose, as a warning that comes each time is one that nobody
-//! reads: programs are updated, and addresses change within the network of a provider.
+//! A browser shows its [device proof](super::limits). A program mostly shows nothing, so there is a second way to be known:
+//! the same kind of device in the same network. That is coarse on purpose, as a warning that comes each time is one that
+//! nobody reads: programs are updated, and addresses change within the network of a provider.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -23,8 +23,8 @@ const KEPT: i64 = 20;
 pub(super) const MEMORY: Duration = super::DeviceProof::LIFE;
 
 impl Auth {
-    /// Whether `client`, which has just signed in to `account`, is new to it, and a letter says so to its owner. Nothing is asked of the
-    /// database where its browser is known.
+    /// Whether `client`, which has just signed in to `account`, is new to it, and a letter says so to its owner. Nothing is
+    /// asked of the database where its browser is known.
     ///
     /// The first sign-in of an account is new to nobody: `account` is as it was before.
     pub(super) async fn tell_of_new_device(
@@ -73,7 +73,7 @@ fn place_of(client: &Client, now: Timestamp) -> PlaceRow {
     }
 }
 
-/// What a provider has many customers in, and a customer mostly stays in: the /24 of an IPv4 address, the /48 of an IPv6 one.
+/// What a provider has many customers in, and a customer mostly stays in: an address's /24 in IPv4, its /48 in IPv6.
 fn network_of(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => format!("{}/24", Ipv4Addr::from_bits(address.to_bits() & (u32::MAX << 8))),

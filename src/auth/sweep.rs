@@ -65,9 +65,9 @@ impl Auth {
         }
     }
 
-    /// Removes a batch of whatever is over, each kind in a transaction of its own: expired sessions and links, messages that are long
-    /// done with, places that nobody signs in from any more, what the audit log has kept for long enough, and accounts that
-    /// nobody has come to. Says whether there may be more of any.
+    /// Removes a batch of whatever is over, each kind in a transaction of its own: expired sessions and links, messages that
+    /// are long done with, places that nobody signs in from any more, what the audit log has kept for long enough, and
+    /// accounts to which nobody came. Says whether there may be more of any.
     #[tracing::instrument(skip_all)]
     pub async fn sweep(&self) -> Result<bool, Error> {
         let now = self.now();
@@ -102,8 +102,9 @@ impl Auth {
         Ok(deleted >= BATCH.unsigned_abs())
     }
 
-    /// Removes accounts that signed up and have waited since this time, at least, for somebody to confirm the address or to sign
-    /// in. Most were made by a program, or with an address that somebody mistyped, whose owner need not be known here for ever.
+    /// Removes accounts that signed up and have waited since this time, at least, for somebody to confirm the address or to
+    /// sign in. Most were made by a program, or with an address that was mistyped, whose owner need not be known here for
+    /// ever.
     async fn sweep_accounts(&self, waiting_since: Timestamp, now: Timestamp) -> Result<bool, Error> {
         let waiting = self.store().list_waiting_users(waiting_since, now, BATCH_OF_ACCOUNTS);
         let waiting = waiting.await?;

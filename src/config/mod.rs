@@ -66,8 +66,8 @@ const MAX_KEEP_DAYS: u32 = 36_500;
 /// What happened a year ago is rarely asked for, and says where somebody was.
 const DEFAULT_AUDIT_DAYS: u32 = 365;
 
-/// Nobody is locked out by such an account, since a forgotten password leads into it: there is no hurry, and whoever was on leave
-/// still finds theirs.
+/// Nobody is locked out by such an account, since a forgotten password leads into it: there is no hurry, and whoever was on
+/// leave still finds theirs.
 const DEFAULT_UNVERIFIED_DAYS: u32 = 90;
 
 /// A reset link is as good as a password to whoever reads the mailbox: after a day it is only a risk.

@@ -77,7 +77,7 @@ pub(super) const LIST_BY_USER: &str = select_events!(" AND e.user_id = $3");
 pub(super) const LIST_BY_EVENT: &str = select_events!(" AND e.event = $3");
 pub(super) const LIST_BY_USER_AND_EVENT: &str = select_events!(" AND e.user_id = $3 AND e.event = $4");
 
-/// What happened stays as it was: nothing moves out of the way while this waits, so that the condition need not be asked again.
+/// What happened stays as it was while this waits, so that the condition need not be asked again.
 pub(super) const DELETE_OLD: &str =
     "DELETE FROM audit_events WHERE id IN (SELECT id FROM audit_events WHERE at <= $1 ORDER BY at LIMIT $2)";
 

@@ -127,7 +127,8 @@ pub(super) const LIST_BY_ROLE: &str = list_users_from!(
     "user_roles.user_id"
 );
 
-/// Who has a role was meant by somebody, who is disabled is to be kept out, and who was mailed a link may be about to follow it.
+/// Who has a role was meant by somebody, who is disabled is to be kept out, and who was mailed a link may be about to
+/// follow it.
 pub(super) const FIND_WAITING: &str = "SELECT u.id FROM users u WHERE u.waits_since <= $1 AND u.disabled_at IS NULL \
      AND NOT EXISTS (SELECT 1 FROM user_roles r WHERE r.user_id = u.id) \
      AND NOT EXISTS (SELECT 1 FROM link_tokens l WHERE l.user_id = u.id AND l.expires_at > $2) \
@@ -222,8 +223,8 @@ impl Store {
         UserRow::fold(&self.rows(sqlx::query(FIND_BY_USERNAME).bind(username_key)).await?)
     }
 
-    /// Users without roles, not disabled and without an open link, that have waited since this time at least for somebody to come;
-    /// those that have waited for longest first, and at most `limit`.
+    /// Users without roles, not disabled and without an open link, that have waited since this time at least for somebody to
+    /// come; those that have waited for longest first, and at most `limit`.
     pub async fn list_waiting_users(
         &self,
         waiting_since: Timestamp,
