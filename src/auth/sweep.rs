@@ -45,9 +45,7 @@ impl Auth {
     #[tracing::instrument(skip_all)]
     pub async fn erase_successors(&self) -> Result<(), Error> {
         let mut tx = self.store().begin().await?;
-        let now = self.now();
-        tx.erase_successors(now.minus(REPLAY_WINDOW), now.plus(REPLAY_WINDOW))
-            .await?;
+        tx.erase_successors(self.now().minus(REPLAY_WINDOW)).await?;
         Ok(tx.commit().await?)
     }
 
@@ -119,8 +117,8 @@ impl Auth {
         Ok(waiting.len() >= usize::try_from(BATCH_OF_ACCOUNTS).unwrap_or(usize::MAX))
     }
 
-    /// Puts right what was written before a clock that was ahead was set back: a session would live on, and a letter wait,
-    /// for as long as the clock was wrong. From now on they have the time that they would have had.
+    /// Puts right what was written before a clock that was ahead was set back: a session would live on, a sealed successor
+    /// stay, and a letter wait for as long as the clock was wrong. From now on they have the time that they would have had.
     #[tracing::instrument(skip_all)]
     pub async fn follow_the_clock(&self) -> Result<(), Error> {
         let now = self.now();
@@ -129,6 +127,7 @@ impl Auth {
         let mut tx = self.store().begin().await?;
         tx.bring_sessions_back(now, ahead, rules.refresh_idle, rules.session_max, BATCH)
             .await?;
+        tx.erase_successors_ahead(now.plus(REPLAY_WINDOW)).await?;
         tx.bring_messages_forward(now, ahead.plus(LONGEST_PAUSE)).await?;
         Ok(tx.commit().await?)
     }

@@ -201,8 +201,11 @@ macro_rules! exchange_refresh_token {
 }
 pub(super) use exchange_refresh_token;
 
-pub(super) const ERASE_SUCCESSORS: &str = "UPDATE refresh_tokens SET sealed_successor = NULL \
-                                           WHERE sealed_successor IS NOT NULL AND (used_at < $1 OR used_at > $2)";
+pub(super) const ERASE_SUCCESSORS: &str =
+    "UPDATE refresh_tokens SET sealed_successor = NULL WHERE sealed_successor IS NOT NULL AND used_at < $1";
+
+pub(super) const ERASE_SUCCESSORS_AHEAD: &str =
+    "UPDATE refresh_tokens SET sealed_successor = NULL WHERE sealed_successor IS NOT NULL AND used_at > $1";
 
 /// The first of the inner conditions is the one that there is an index for.
 pub(super) const BRING_BACK: &str = "UPDATE sessions SET last_used_at = $1, expires_at = $1 + idle_seconds, \
@@ -356,10 +359,14 @@ impl Tx {
         self.execute(sqlx::query(DELETE_ALL).bind(user).bind(except)).await
     }
 
-    /// Erases the successors of the refresh tokens used before the one time or after the other, and says how many.
-    pub async fn erase_successors(&mut self, used_before: Timestamp, used_after: Timestamp) -> Result<u64, Error> {
-        self.execute(sqlx::query(ERASE_SUCCESSORS).bind(used_before).bind(used_after))
-            .await
+    /// Erases the successors of the refresh tokens used before this time, and says how many.
+    pub async fn erase_successors(&mut self, used_before: Timestamp) -> Result<u64, Error> {
+        self.execute(sqlx::query(ERASE_SUCCESSORS).bind(used_before)).await
+    }
+
+    /// Erases the successors of the refresh tokens used after this time, which is to come, and says how many.
+    pub async fn erase_successors_ahead(&mut self, used_after: Timestamp) -> Result<u64, Error> {
+        self.execute(sqlx::query(ERASE_SUCCESSORS_AHEAD).bind(used_after)).await
     }
 
     /// Has sessions that were last used after `ahead` be last used `now`, at most `limit`, and says how many. Unused they

