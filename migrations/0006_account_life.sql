@@ -17,5 +17,6 @@ CREATE INDEX audit_events_by_time ON audit_events (at);
 -- signed in to it. Those that were made by hand or brought along wait for nothing.
 ALTER TABLE users ADD COLUMN waits_since BIGINT;
 UPDATE users SET waits_since = created_at
-WHERE email_verified_at IS NULL AND last_login_at IS NULL AND external_id IS NULL AND password_hash <> '';
+WHERE email_verified_at IS NULL AND last_login_at IS NULL AND external_id IS NULL AND password_hash <> ''
+AND NOT EXISTS (SELECT 1 FROM imports i WHERE i.user_id = users.id);
 CREATE INDEX users_waiting ON users (waits_since) WHERE waits_since IS NOT NULL;

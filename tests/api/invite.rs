@@ -118,7 +118,11 @@ async fn an_account_without_a_password_is_like_one_with_another(place: Place) {
     }
     let sessions = "SELECT COUNT(*) FROM sessions JOIN users ON users.id = user_id WHERE email LIKE 'invited%'";
     assert_eq!(server.count(sessions).await, 0);
-    assert_eq!(server.snapshot().await.len(), before.len() + 3, "one session and its place, Ann's");
+    assert_eq!(
+        server.snapshot().await.len(),
+        before.len() + 3,
+        "one session and its place, Ann's"
+    );
 }
 
 async fn an_invitation_that_was_accepted_is_not_sent_again(place: Place) {

@@ -34,20 +34,64 @@ async fn processes_that_start_at_once_migrate_once() {
     }
 }
 
+/// A database as it was before the migration `version`.
+async fn before_migration(location: &Location, version: i64) -> AnyConnection {
+    let mut connection = match location {
+        Location::Sqlite(path) => raw(&format!("sqlite:{}?mode=rwc", path.display())).await,
+        Location::Postgres(url) => raw(url).await,
+    };
+    let before = sqlx::migrate!().iter().filter(|migration| migration.version < version);
+    let mut migrator = sqlx::migrate::Migrator::with_migrations(before.cloned().collect());
+    migrator.dangerous_set_table_name("vestibule_migrations");
+    migrator.run_direct(None, &mut connection, false).await.unwrap();
+    connection
+}
+
+#[tokio::test]
+async fn of_an_older_versions_accounts_those_that_signed_up_and_never_came_wait() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut locations = vec![Location::Sqlite(directory.path().join("vestibule.db"))];
+    locations.extend(schema().await.map(Location::Postgres));
+    for location in locations {
+        let mut connection = before_migration(&location, 6).await;
+        let [waits, verified, came, invited, numbered, imported] = [(); 6].map(|()| UserId::new(NOW));
+        let now = NOW.unix_seconds();
+        let rows = [
+            (waits, "'hash', NULL, NULL, NULL"),
+            (verified, "'hash', 1, NULL, NULL"),
+            (came, "'hash', NULL, 1, NULL"),
+            (invited, "'', NULL, NULL, NULL"),
+            (numbered, "'hash', NULL, NULL, '7'"),
+            (imported, "'hash', NULL, NULL, NULL"),
+        ];
+        for (user, row) in rows {
+            let insert = format!(
+                "INSERT INTO users (id, email, email_key, password_hash, email_verified_at, last_login_at, external_id, \
+                 created_at, updated_at) VALUES ('{user}', '{user}', '{user}', {row}, {now}, {now})"
+            );
+            let inserted = sqlx::raw_sql(AssertSqlSafe(insert)).execute(&mut connection).await;
+            inserted.unwrap();
+        }
+        let import =
+            format!("INSERT INTO imports (source_key, address_key, user_id) VALUES ('from', 'there', '{imported}')");
+        let inserted = sqlx::raw_sql(AssertSqlSafe(import)).execute(&mut connection).await;
+        inserted.unwrap();
+        connection.close().await.unwrap();
+
+        let store = Store::open(&location).await.unwrap();
+        assert_eq!(store.list_waiting_users(NOW, NOW, 10).await.unwrap(), [waits]);
+        let before = NOW.minus(Duration::from_secs(1));
+        assert_eq!(store.list_waiting_users(before, NOW, 10).await.unwrap(), []);
+    }
+}
+
 #[tokio::test]
 async fn the_outbox_of_an_older_version_is_kept() {
     let directory = tempfile::tempdir().unwrap();
     let mut locations = vec![Location::Sqlite(directory.path().join("vestibule.db"))];
     locations.extend(schema().await.map(Location::Postgres));
     for location in locations {
-        let mut connection = match &location {
-            Location::Sqlite(path) => raw(&format!("sqlite:{}?mode=rwc", path.display())).await,
-            Location::Postgres(url) => raw(url).await,
-        };
-        let before = sqlx::migrate!().iter().filter(|migration| migration.version < 3);
-        let mut migrator = sqlx::migrate::Migrator::with_migrations(before.cloned().collect());
-        migrator.dangerous_set_table_name("vestibule_migrations");
-        migrator.run_direct(None, &mut connection, false).await.unwrap();
+        let mut connection = before_migration(&location, 3).await;
         let (ada, row) = (UserId::new(NOW), message(None));
         let rows = format!(
             "INSERT INTO users (id, email, email_key, password_hash, created_at, updated_at) \

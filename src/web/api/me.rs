@@ -32,6 +32,7 @@ async fn show(SignedInUser(identity): SignedInUser) -> Json<UserResponse> {
 pub(super) fn update_route() -> ApiMethodRouter<AppState> {
     patch_with(update, |docs| {
         docs.with(named("updateMe", ME, "Change name or username"))
+            .description("Of another username the user is told by mail.")
             .with(for_users)
             .with(answers::<200, Json<UserResponse>>("The account as it is now."))
             .with(refuses([auth::Error::UsernameTaken]))

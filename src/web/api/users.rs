@@ -66,7 +66,9 @@ async fn show(
 pub(super) fn update_route() -> ApiMethodRouter<AppState> {
     patch_with(update, |docs| {
         docs.with(named("updateUser", USERS, "Change an account"))
-            .description("Names, roles, and whether it may sign in. The last active admin stays one.")
+            .description(
+                "Names, roles, and whether it may sign in. The owner is told by mail. The last active admin stays one.",
+            )
             .with(for_admins)
             .with(answers::<200, Json<UserResponse>>("The account as it is now."))
             .with(refuses([
