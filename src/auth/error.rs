@@ -94,7 +94,7 @@ pub struct FieldError {
     pub field: &'static str,
     /// Stable, for programs.
     pub code: &'static str,
-    /// For people.
+    /// For people: a sentence, or more.
     pub message: String,
 }
 
@@ -106,6 +106,12 @@ impl FieldError {
             code,
             message: message.into(),
         }
+    }
+
+    /// The field and its fault where they are one reason of several, and no sentence.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        format!("{}: {}", self.field, self.message.trim_end_matches('.'))
     }
 }
 

@@ -200,7 +200,7 @@ impl ImportRun {
     /// Looks at a row by itself, and beside the rows before it.
     fn judge(&mut self, row: ForeignRow) -> Judged {
         let user = row.user?;
-        let email = EmailAddress::parse("email", &user.email).map_err(|error| format!("email: {}", error.message))?;
+        let email = EmailAddress::parse("email", &user.email).map_err(|error| error.reason())?;
         if let Some(id) = &user.external_id {
             check_external_id(id)?;
         }
@@ -222,7 +222,7 @@ impl ImportRun {
         let username = self.judge_username(&user, &email, row.number, &mut without);
         let name = fields::parse_name("name", user.name.as_deref().unwrap_or_default());
         let name = name.unwrap_or_else(|error| {
-            without.push(format!("name: {}", error.message));
+            without.push(error.reason());
             None
         });
         let mut candidate = Candidate {
@@ -255,16 +255,16 @@ impl ImportRun {
         }
         let username = fields::parse_optional_username("username", Some(typed));
         let username = username
-            .map_err(|error| error.message)
+            .map_err(|error| error.reason())
             .and_then(|username| match username {
                 None => Ok(None),
                 Some(username) => match first(&mut self.seen.usernames, username.key(), row) {
                     Ok(()) => Ok(Some(username)),
-                    Err(first) => Err(format!("row {first} has it")),
+                    Err(first) => Err(format!("username: row {first} has it")),
                 },
             });
         username.unwrap_or_else(|reason| {
-            without.push(format!("username: {reason}"));
+            without.push(reason);
             None
         })
     }
@@ -284,7 +284,7 @@ impl ImportRun {
         }
         for role in others {
             match fields::check_role("role", &role) {
-                Err(error) => candidate.without.push(format!("role: {}", error.message)),
+                Err(error) => candidate.without.push(error.reason()),
                 Ok(()) if candidate.user.roles.len() >= MAX_ROLES => {
                     candidate
                         .without

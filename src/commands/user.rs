@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use vestibule::{
-    auth::{ADMIN, Actor, Auth, Client, CreateUser, Error, InviteUser, UpdateUser, User, UserQuery},
+    auth::{ADMIN, Actor, Auth, Client, CreateUser, Error, FieldError, InviteUser, UpdateUser, User, UserQuery},
     config::Config,
     password::Password,
 };
@@ -325,10 +325,7 @@ fn confirm(user: &User, yes: bool) -> anyhow::Result<()> {
 pub(super) fn in_words(error: Error) -> anyhow::Error {
     match error {
         Error::InvalidFields(errors) => {
-            let errors: Vec<String> = errors
-                .into_iter()
-                .map(|error| format!("{}: {}", error.field, error.message))
-                .collect();
+            let errors: Vec<String> = errors.iter().map(FieldError::reason).collect();
             anyhow::anyhow!(errors.join("; "))
         }
         other => other.into(),

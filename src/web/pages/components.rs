@@ -67,8 +67,7 @@ pub(super) fn Table(
 }
 
 /// An email address. Where it has to be broken, that is after its `@` or one of its dots.
-#[component]
-pub(super) fn Address(email: String) -> impl IntoView {
+pub(super) fn address(email: &str) -> impl IntoView + use<> {
     let pieces = email.split_inclusive(['@', '.']).enumerate();
     pieces
         .map(|(index, piece)| {

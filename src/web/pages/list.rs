@@ -75,7 +75,7 @@ pub(super) fn ListCard<T: 'static>(
     let asked = asked.collect();
     let (found, faults) = match found {
         Ok(page) => (Some(page), Vec::new()),
-        Err(faults) => (None, faults.into_iter().map(in_words).collect()),
+        Err(faults) => (None, faults.iter().map(in_words).collect()),
     };
     let (items, next_cursor) = found.map_or((None, None), |page| (Some(page.items), page.next_cursor));
     view! {
@@ -88,7 +88,7 @@ pub(super) fn ListCard<T: 'static>(
 }
 
 /// The field at fault, and what is said of it.
-pub(super) fn in_words(fault: FieldError) -> (String, String) {
+pub(super) fn in_words(fault: &FieldError) -> (String, String) {
     let message = words::refusal(fault.code, &fault.message).to_owned();
     (fault.field.to_owned(), message)
 }

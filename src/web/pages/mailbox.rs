@@ -16,7 +16,7 @@ use leptos::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    components::{Address, Time},
+    components::{Time, address},
     shell::Head,
     visit::Visit,
 };
@@ -173,7 +173,7 @@ fn LetterRow(letter: Delivered) -> impl IntoView {
         <li class="row">
             <div>
                 <a href=path><bdi>{letter.subject}</bdi></a>
-                <span class="dim">"To "<Address email=letter.to/>", "<Time at=letter.created_at/></span>
+                <span class="dim">"To "{address(&letter.to)}", "<Time at=letter.created_at/></span>
             </div>
         </li>
     }
@@ -193,7 +193,7 @@ fn LetterPage(letter: Delivered) -> impl IntoView {
         <h1>{letter.subject}</h1>
         <section class="card" aria-label="Envelope">
             <dl class="facts">
-                <dt>"To"</dt><dd><Address email=letter.to/></dd>
+                <dt>"To"</dt><dd>{address(&letter.to)}</dd>
                 <dt>"Delivered"</dt><dd><Time at=letter.created_at/></dd>
             </dl>
         </section>

@@ -163,7 +163,7 @@ fn ProductsPage(identity: Identity, found: Found<Product>, is_later: bool) -> im
             page.next_cursor,
         ),
         Err(faults) => {
-            let texts: Vec<String> = faults.into_iter().map(|fault| list::in_words(fault).1).collect();
+            let texts: Vec<String> = faults.iter().map(|fault| list::in_words(fault).1).collect();
             (view! { <Alert text=texts.join(" ")/> }.into_any(), None)
         }
     };

@@ -5,7 +5,7 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use serde::Deserialize;
 
 use super::{
-    components::{Address, Said, Section, Time},
+    components::{Said, Section, Time, address},
     fields::{ButtonAlert, Field, FormView, NewPasswordField, PasswordField, TypedUsername},
     flash::Echo,
     form::{Desk, Done, Form, PageForm, form_route},
@@ -211,7 +211,7 @@ fn Email(user: User) -> impl IntoView {
     let resend = (!user.email_verified).then(|| view! { <ResendVerificationButton email=email.clone()/> });
     view! {
         <Section id="email" title="Email address" about="For signing in, and for letters about your account.">
-            <p><strong><Address email/></strong>" "{badge}</p>
+            <p><strong>{address(&email)}</strong>" "{badge}</p>
             {resend}
             <FormView action=ChangeEmail::PATH>
                 <TypedUsername username=login_name(&user)/>

@@ -12,7 +12,7 @@ use crate::{
     web::{
         AppState,
         pages::{
-            components::{Address, Said, Table, Time},
+            components::{Said, Table, Time, address},
             fields::{Choice, Field},
             list::{self, List, ListCard, asked},
             visit::SignedInVisit,
@@ -119,7 +119,7 @@ fn EventRow(listed: ListedEvent) -> impl IntoView {
 #[component]
 fn Who(id: Option<UserId>, email: Option<String>) -> impl IntoView {
     match (id, email) {
-        (Some(id), Some(email)) => view! { <a href=path_of(id)><Address email/></a> }.into_any(),
+        (Some(id), Some(email)) => view! { <a href=path_of(id)>{address(&email)}</a> }.into_any(),
         (Some(id), None) => view! { <span class="dim">{id.to_string()}</span> }.into_any(),
         (None, _) => view! { <span class="dim">"–"</span> }.into_any(),
     }

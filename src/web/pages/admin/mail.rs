@@ -9,7 +9,7 @@ use crate::{
     web::{
         AppState,
         pages::{
-            components::{Address, Said, Table, Time},
+            components::{Said, Table, Time, address},
             fields::{ButtonAlert, Choice},
             form::{Desk, Done, Form, PageForm, form_route},
             list::{self, List, ListCard, asked},
@@ -120,7 +120,7 @@ fn MessageRow(message: Message) -> impl IntoView {
     });
     view! {
         <tr>
-            <td class="text"><Address email=message.address/></td>
+            <td class="text">{address(&message.address)}</td>
             <td><span class=class>{words::message_state(message.state)}</span></td>
             <td>{kind}</td>
             <td><Time at=message.created_at/></td>

@@ -14,7 +14,7 @@ use crate::{
     web::{
         AppState,
         pages::{
-            components::{Address, Said, Section, Time},
+            components::{Said, Section, Time, address},
             fields::{ButtonAlert, Field, FormView},
             flash::Echo,
             form::{Desk, Done, Form, PageForm, form_route},
@@ -203,7 +203,7 @@ fn UserPage(review: UserReview) -> impl IntoView {
     let (roles, is_active) = (user.roles.clone(), user.is_active);
     view! {
         <p class="back"><a href=PAGE>"Users"</a></p>
-        <h1><Address email=user.email.clone()/></h1>
+        <h1>{address(&user.email)}</h1>
         <Said/>
         <ButtonAlert actions=BUTTONS/>
         <Section id="account" title="Account"><Facts user/></Section>

@@ -10,7 +10,7 @@ use crate::{
     web::{
         AppState,
         pages::{
-            components::{Address, Said, Table, Time},
+            components::{Said, Table, Time, address},
             fields::{Choice, Field},
             list::{self, List, ListCard, asked},
             visit::SignedInVisit,
@@ -92,7 +92,7 @@ fn UserRow(user: User) -> impl IntoView {
         .collect_view();
     view! {
         <tr>
-            <td class="text"><a href=path_of(user.id)><Address email=user.email/></a></td>
+            <td class="text"><a href=path_of(user.id)>{address(&user.email)}</a></td>
             <td class="text">{user.username}</td>
             <td class="text"><bdi>{user.name}</bdi></td>
             <td>{roles}</td>
