@@ -3,17 +3,19 @@
 //! It is there for `fuzz/` and for the tests, which run every target on what proptest thinks of: so that none of them stops
 //! working unnoticed where nobody fuzzes.
 
-use std::{net::IpAddr, sync::LazyLock};
+use std::{env, fs, net::IpAddr, sync::LazyLock};
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 use url::Url;
+use uuid::Uuid;
 
 use crate::{
     auth::EmailAddress,
     clock::Timestamp,
     config::Config,
-    password,
+    import::{Format, Mapping, Source},
+    password::PasswordHash,
     token::{self, AccessSettings, AccessTokens, KeyRing, LinkToken, RefreshToken, SealingKey},
     web::{
         Site,
@@ -133,7 +135,7 @@ pub fn tokens(text: &[u8]) {
     assert!(refresh.is_none() || link.is_none());
     if let Some(token) = refresh {
         assert_eq!(token.expose(), text);
-        let session = crate::id::SessionId::from(uuid::Uuid::nil());
+        let session = crate::id::SessionId::from(Uuid::nil());
         assert!(token::open_successor(&token, session, text).is_none());
     }
 }
@@ -149,16 +151,41 @@ pub fn address(text: &[u8]) {
     }
 }
 
-/// No stored hash is taken that costs more than the caps, whatever it says; what is taken is verified in bounded time.
+/// A stored hash is taken or refused at once, whatever work it asks for.
 pub fn stored_hash(text: &[u8]) {
     if let Ok(text) = std::str::from_utf8(text) {
-        password::is_supported(text);
+        let _ = PasswordHash::from_stored(text.to_owned()).check();
     }
+}
+
+/// A file of another application's users is read to its end, row by row, or refused before the first.
+pub fn import_file(content: &[u8]) {
+    let path = env::temp_dir().join(format!("vestibule-fuzzing-{}", Uuid::new_v4()));
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let (Ok(()), Ok(runtime)) = (fs::write(&path, content), runtime) else {
+        return;
+    };
+    for format in [Format::JsonLines, Format::Csv] {
+        let Ok(mut source) = Source::of_file(&path, format, &Mapping::default()) else {
+            continue;
+        };
+        let mut numbers = Vec::new();
+        loop {
+            match runtime.block_on(source.next_batch(3)) {
+                Ok(batch) if batch.is_empty() => break,
+                Ok(batch) => numbers.extend(batch.into_iter().map(|row| row.number)),
+                Err(error) => panic!("counted, and then not read: {error}"),
+            }
+        }
+        assert_eq!(numbers.len() as u64, source.rows());
+        assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+    }
+    let _ = fs::remove_file(path);
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
+    use std::path::Path;
 
     use proptest::prelude::*;
 
@@ -166,7 +193,7 @@ mod tests {
 
     type Target = fn(&[u8]);
 
-    const TARGETS: [(&str, Target); 8] = [
+    const TARGETS: [(&str, Target); 9] = [
         ("json", json),
         ("form", form),
         ("forwarded", forwarded),
@@ -175,6 +202,7 @@ mod tests {
         ("tokens", tokens),
         ("address", address),
         ("stored_hash", stored_hash),
+        ("import_file", import_file),
     ];
 
     #[test]
@@ -197,6 +225,7 @@ mod tests {
                 "[ -~]{0,60}".prop_map(String::into_bytes),
                 r#"(\{?"?(name|age|for=|vst_rt_|v1\.|Bearer |/|https?://app\.example|\$2b\$04\$|a@b\.)"?[:=,&]?.{0,12}){1,4}"#
                     .prop_map(String::into_bytes),
+                "(email,|password,|a@b\\.example|[\"{}:,\n\r]|[a-z]{0,3}){0,20}".prop_map(String::into_bytes),
             ],
         ) {
             for (_, target) in TARGETS {

@@ -164,12 +164,6 @@ fn compare(
     })
 }
 
-/// Whether a password could be verified against a stored hash of this text: a door for [`crate::fuzzing`].
-#[cfg(any(test, fuzzing))]
-pub(crate) fn is_supported(text: &str) -> bool {
-    StoredHash::parse(text).is_some()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
