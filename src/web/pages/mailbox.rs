@@ -353,7 +353,7 @@ mod tests {
         assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{html}");
         assert!(
             html.contains(
-                "To &lt;zoë&gt;@example.com, <time datetime=\"2023-11-14T22:13:20Z\">2023-11-14 22:13 UTC</time>"
+                "To &lt;zoë&gt;@<wbr>example.<wbr>com, <time datetime=\"2023-11-14T22:13:20Z\">2023-11-14 22:13 UTC</time>"
             ),
             "{html}"
         );

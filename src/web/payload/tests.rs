@@ -299,11 +299,11 @@ fn a_body() -> impl Strategy<Value = Vec<u8>> {
 /// Of a refusal: which fields it blames, all of them this server's, and in words that are.
 fn is_about_fields_of_ours(problem: &Problem) -> bool {
     const MESSAGES: [&str; 5] = [
-        "This field is required",
-        "This field was sent more than once",
-        "This is not a valid value",
-        "Must be a string",
-        "Must be a whole number",
+        "This field is required.",
+        "This field was sent more than once.",
+        "This is not a valid value.",
+        "Must be a string.",
+        "Must be a whole number.",
     ];
     let blamed: Vec<_> = problem.field_messages().collect();
     problem.status() == StatusCode::UNPROCESSABLE_ENTITY
