@@ -207,7 +207,7 @@ async fn nothing_that_runs_for_a_log_in_a_refresh_or_a_request_scans_a_table() {
     ] {
         assert!(run.contains_key(known), "{known} was not run, but {run:#?}");
     }
-    let other = sqlite().await.store;
+    let other = sqlite().await;
     // There are two or three keys, which a table's one page holds.
     for (statement, types) in run.iter().filter(|(statement, _)| !statement.contains("signing_keys")) {
         assert_no_scan(services.store(), statement, types).await;
@@ -217,7 +217,7 @@ async fn nothing_that_runs_for_a_log_in_a_refresh_or_a_request_scans_a_table() {
             statement
         };
         for one in same.split("; ") {
-            assert_no_scan(&other, one, types).await;
+            assert_no_scan(&other.store, one, types).await;
         }
     }
     services.close().await;
