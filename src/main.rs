@@ -64,7 +64,11 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<()> {
     let dot_env = config::read_dot_env();
     let cli = Cli::parse();
-    let config = dot_env.and_then(|()| Config::load(cli.settings));
+    let config = dot_env.and_then(|warnings| {
+        let mut config = Config::load(cli.settings)?;
+        config.warnings.extend(warnings);
+        Ok(config)
+    });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match cli.command {

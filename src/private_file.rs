@@ -6,7 +6,7 @@
 //! own rights decide.
 
 use std::{
-    fs::{DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     io,
     path::Path,
 };
@@ -17,6 +17,16 @@ pub(crate) fn options() -> OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
+}
+
+/// Whether somebody else than its owner may do anything with what is at `path`.
+pub(crate) fn is_open_to_others(path: &Path) -> bool {
+    #[cfg(unix)]
+    let open = fs::metadata(path)
+        .is_ok_and(|found| std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o077 != 0);
+    #[cfg(not(unix))]
+    let open = false;
+    open
 }
 
 /// Makes a directory and those above it, with mode 0700, unless they are there.

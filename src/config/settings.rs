@@ -1,10 +1,12 @@
 //! The variables, as text: where they come from, before anything is made of them.
 
-use std::{collections::BTreeMap, env, fmt, path::Path};
+use std::{collections::BTreeMap, env, fmt, fs, io, iter, path::Path};
 
 use clap::{Arg, ArgMatches, Command, error::ErrorKind};
+use url::Url;
 
 use super::errors::{ConfigError, ConfigErrors};
+use crate::private_file;
 
 /// One variable, and the flag that overrides it.
 pub(super) struct Variable {
@@ -194,38 +196,116 @@ fn environment(name: &str) -> Result<Option<String>, clap::Error> {
     }
 }
 
-/// Adds what `.env` in the working directory says to the environment, which wins where both say something.
+/// Adds what `.env` in the working directory says to the environment, which wins where both say something. Returns what is
+/// probably not meant there as it stands: sentences for the log.
 ///
 /// To be called before the command line is parsed and before there are threads. Without such a file, nothing happens.
 /// Only the working directory is looked at, not those above it: what somebody else can leave in `/tmp` must not be
 /// picked up.
-pub fn read_dot_env() -> Result<(), ConfigErrors> {
+pub fn read_dot_env() -> Result<Vec<String>, ConfigErrors> {
     read_dot_env_at(Path::new(".env"))
 }
 
-fn read_dot_env_at(path: &Path) -> Result<(), ConfigErrors> {
-    let message = match dotenvy::from_path(path) {
-        Ok(()) => return Ok(()),
-        Err(error) if error.not_found() => return Ok(()),
-        // The error quotes the line, which may hold a secret.
-        Err(dotenvy::Error::LineParse(..)) => format!(
-            "cannot be read {}: write NAME=value, in 'single quotes' where the value has spaces",
-            last_readable(path).map_or("from its first line on".to_owned(), |name| format!(
-                "below the line of {name}"
-            ))
-        ),
-        Err(error) => format!("cannot be read: {error}"),
+fn read_dot_env_at(path: &Path) -> Result<Vec<String>, ConfigErrors> {
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.map_err(|error| unreadable(format!("cannot be read: {error}")))?,
     };
-    Err(ConfigErrors(vec![ConfigError {
-        variable: ".env",
-        message,
-    }]))
+    let text = text.trim_start_matches('\u{feff}');
+    dotenvy::from_read(text.as_bytes()).map_err(|error| match error {
+        // The error quotes the line, which may hold a secret.
+        dotenvy::Error::LineParse(..) => unreadable(format!(
+            "cannot be read in {}: write NAME=value, in 'single quotes' where the value has spaces",
+            broken_line(text)
+        )),
+        error => unreadable(format!("cannot be read: {error}")),
+    })?;
+    let pairs: Vec<(String, String)> = dotenvy::from_read_iter(text.as_bytes())
+        .filter_map(Result::ok)
+        .collect();
+    let mut warnings = strange_names(pairs.iter().map(|(name, _)| name.as_str()));
+    if pairs.iter().any(|(name, value)| is_secret(name, value)) && private_file::is_open_to_others(path) {
+        warnings.push(".env holds a secret, and others on this machine can read it: chmod 600 .env".to_owned());
+    }
+    Ok(warnings)
 }
 
-/// The last variable before the line that cannot be read.
-fn last_readable(path: &Path) -> Option<String> {
-    let (name, _) = dotenvy::from_path_iter(path).ok()?.map_while(Result::ok).last()?;
-    Some(name)
+fn unreadable(message: String) -> ConfigErrors {
+    ConfigErrors(vec![ConfigError {
+        variable: ".env",
+        message,
+    }])
+}
+
+/// Where the first line is that cannot be read, and which variable it sets if that is one of ours: whatever else stands
+/// there may be a part of a secret.
+fn broken_line(text: &str) -> String {
+    let readable = |text: &str| {
+        dotenvy::from_read_iter(text.as_bytes())
+            .take_while(Result::is_ok)
+            .count()
+    };
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let mut ends = iter::once(0).chain(lines.iter().scan(0, |end, line| {
+        *end += line.len();
+        Some(*end)
+    }));
+    // A value may go on over several lines: the shortest beginning with every variable that can be read.
+    let all = readable(text);
+    let before = ends.position(|end| readable(&text[..end]) == all).unwrap_or_default();
+    let mut left = lines.iter().zip(1..).skip(before);
+    let broken = left.find(|(line, _)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+    let (line, number) = broken.map_or(("", lines.len()), |(line, number)| (*line, number));
+    let name = line.split('=').next().unwrap_or_default().trim();
+    let name = name.strip_prefix("export").unwrap_or(name).trim();
+    if is_known(name) {
+        format!("line {number} ({name})")
+    } else {
+        format!("line {number}")
+    }
+}
+
+fn is_known(name: &str) -> bool {
+    VARIABLES.iter().any(|variable| variable.name == name)
+}
+
+/// What to say of names that mean nothing here: each that is nearly one of ours was probably meant to be it, and the others
+/// may be somebody else's, as a compose file's are.
+fn strange_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let (mut warnings, mut others) = (Vec::new(), Vec::new());
+    for name in names.filter(|name| !is_known(name)) {
+        match nearest(name) {
+            Some(known) => warnings.push(format!(".env sets {name}, which is not known: did you mean {known}?")),
+            None => others.push(name),
+        }
+    }
+    if !others.is_empty() {
+        warnings.push(format!(
+            ".env sets {}, which Vestibule does not know: remove what nothing else reads",
+            others.join(", ")
+        ));
+    }
+    warnings
+}
+
+/// The variable that somebody meant who wrote `name`, if a slip makes the one of the other.
+fn nearest(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_uppercase();
+    let distances = VARIABLES
+        .iter()
+        .map(|variable| (strsim::osa_distance(&name, variable.name), variable.name));
+    let near = distances.filter(|(distance, known)| *distance <= (known.len() / 4).min(3));
+    near.min().map(|(_, known)| known)
+}
+
+/// Whether this is a secret itself, or a URL with a password.
+fn is_secret(name: &str, value: &str) -> bool {
+    match name {
+        "SECRET_KEY" | "SEALING_KEY" => !value.trim().is_empty(),
+        "DATABASE_URL" | "SMTP_URL" => Url::parse(value.trim())
+            .is_ok_and(|url| url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password")),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -300,28 +380,73 @@ mod tests {
     #[test]
     fn a_missing_dot_env_is_no_mistake() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(read_dot_env_at(&directory.path().join(".env")), Ok(()));
+        assert_eq!(read_dot_env_at(&directory.path().join(".env")), Ok(Vec::new()));
     }
 
     #[test]
     fn a_broken_dot_env_is_reported_by_the_place_and_never_by_the_text() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(".env");
-        for line in [
-            "SECRET_KEY=hunter2 hunter3",
-            "export SECRET_KEY = hunter2 'hunter3",
-            "hunter2 hunter3",
+        for (line, name) in [
+            ("SECRET_KEY=hunter2 hunter3", " (SECRET_KEY)"),
+            ("export SMTP_URL = hunter2 'hunter3", " (SMTP_URL)"),
+            ("SEALING_KEY='hunter2", " (SEALING_KEY)"),
+            ("hunter2 hunter3", ""),
+            ("hunter2== hunter3", ""),
         ] {
             fs::write(&path, format!("{line}\n")).unwrap();
             let errors = read_dot_env_at(&path).unwrap_err();
             assert_eq!(errors.errors()[0].variable, ".env");
+            let text = errors.to_string();
             assert!(
-                errors.to_string().contains("first line") && !errors.to_string().contains("hunter"),
-                "{errors}"
+                text.contains(&format!("line 1{name}:")) && !text.contains("hunter"),
+                "{text}"
             );
+            let below = format!("# Comment\nSITE_NAME='two\nlines'\n\n# Another\n{line}\nPORT=1\n");
+            assert_eq!(broken_line(&below), format!("line 6{name}"));
+        }
+    }
 
-            fs::write(&path, format!("# Comment\nVESTIBULE_TEST_OF_DOT_ENV=1\n\n{line}\n")).unwrap();
-            assert_eq!(last_readable(&path).as_deref(), Some("VESTIBULE_TEST_OF_DOT_ENV"));
+    #[test]
+    fn a_name_that_is_nearly_known_is_told_with_the_one_that_was_meant() {
+        for (name, meant) in [
+            ("ALLOW_SIGNUPS", "ALLOW_SIGNUP"),
+            ("TRUSTED_PROXY", "TRUSTED_PROXIES"),
+            ("ALOWED_ORIGINS", "ALLOWED_ORIGINS"),
+            ("port", "PORT"),
+            ("PUBLIC_URI", "PUBLIC_URL"),
+        ] {
+            assert_eq!(nearest(name), Some(meant));
+        }
+        for name in [
+            "POSTGRES_PASSWORD",
+            "DEBUG",
+            "PATH",
+            "APP_NAME",
+            "REFRESH_TOKEN_EXPIRE_MINUTES",
+        ] {
+            assert_eq!(nearest(name), None, "{name}");
+        }
+        let names = ["PORT", "POSTGRES_PASSWORD", "ALLOW_SIGNUPS", "DEBUG"];
+        let warnings = strange_names(names.into_iter());
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[0].ends_with("did you mean ALLOW_SIGNUP?"), "{warnings:?}");
+        assert!(warnings[1].contains("POSTGRES_PASSWORD, DEBUG"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_url_is_a_secret_when_it_holds_a_password() {
+        for (name, value, secret) in [
+            ("SECRET_KEY", "x", true),
+            ("SEALING_KEY", "", false),
+            ("DATABASE_URL", "postgres://u:p@db/x", true),
+            ("DATABASE_URL", "postgres://u@db/x?password=p", true),
+            ("DATABASE_URL", "sqlite:auth.db", false),
+            ("SMTP_URL", "smtp://localhost:25", false),
+            ("SMTP_URL", "smtps://u:p@mail:465", true),
+            ("SITE_NAME", "http://u:p@x", false),
+        ] {
+            assert_eq!(is_secret(name, value), secret, "{name}={value}");
         }
     }
 }

@@ -8,7 +8,10 @@ use std::{
 use rustix::fs::{Access, AtFlags, CWD, accessat, statvfs};
 
 use super::{Finding, Verdict};
-use crate::config::{Config, DatabaseUrl};
+use crate::{
+    config::{Config, DatabaseUrl},
+    private_file::is_open_to_others,
+};
 
 /// With less free space than this a write may fail any moment.
 const LEAST_FREE: u64 = 32 * MIB;
@@ -136,11 +139,6 @@ fn writable(path: &Path) -> io::Result<()> {
         access |= Access::EXEC_OK;
     }
     Ok(accessat(CWD, path, access, AtFlags::EACCESS)?)
-}
-
-fn is_open_to_others(path: &Path) -> bool {
-    let mode = fs::metadata(path).map(|found| std::os::unix::fs::PermissionsExt::mode(&found.permissions()));
-    mode.is_ok_and(|mode| mode & 0o077 != 0)
 }
 
 #[cfg(test)]
