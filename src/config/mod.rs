@@ -203,8 +203,12 @@ impl Config {
     /// Reads everything before it gives up on anything, so that one start shows every mistake.
     fn read(reader: &mut Reader) -> Result<Self, Reported> {
         let host = reader.with_default("HOST", Ipv4Addr::LOCALHOST.into(), |text| {
+            // A name may have several addresses, and others tomorrow; of this one it is known which.
+            if text.eq_ignore_ascii_case("localhost") {
+                return Ok(Ipv4Addr::LOCALHOST.into());
+            }
             text.parse()
-                .map_err(|_| format!("must be an IP address such as 127.0.0.1 or 0.0.0.0, not {text:?}"))
+                .map_err(|_| format!("must be localhost or an IP address such as 127.0.0.1 or 0.0.0.0, not {text:?}"))
         });
         let port = reader.number("PORT", 8000, 1..=u16::MAX);
         let public_url = public_url(reader, port);

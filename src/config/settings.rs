@@ -49,7 +49,7 @@ const fn secret(name: &'static str) -> Variable {
 /// Every variable there is, in the order in which they are documented.
 #[rustfmt::skip]
 pub(super) const VARIABLES: &[Variable] = &[
-    variable("HOST", "host", "ADDRESS", "127.0.0.1", "IP address to listen on"),
+    variable("HOST", "host", "ADDRESS", "127.0.0.1", "IP address to listen on; localhost stands for 127.0.0.1"),
     variable("PORT", "port", "PORT", "8000", "TCP port to listen on"),
     variable("PUBLIC_URL", "public-url", "URL", "http://localhost:PORT, or https with TLS_CERT", "Origin under which browsers reach the site: used in mailed links, tokens and cookie rules"),
     variable("TLS_CERT", "tls-cert", "PATH", "", "PEM file with the certificate, and those up to its authority's, for a server without a proxy; read again when it changes"),

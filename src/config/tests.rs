@@ -39,6 +39,13 @@ fn with_nothing_set_there_is_a_configuration_to_start_with() {
 }
 
 #[test]
+fn localhost_is_the_address_that_everybody_means() {
+    for name in ["localhost", "LocalHost"] {
+        assert_eq!(config(&[("HOST", name)]).host, Ipv4Addr::LOCALHOST);
+    }
+}
+
+#[test]
 fn zero_days_are_for_good() {
     let config = config(&[("AUDIT_KEEP_DAYS", "0"), ("UNVERIFIED_KEEP_DAYS", "0")]);
     assert_eq!((config.audit_keep, config.unverified_keep), (None, None));
@@ -73,7 +80,7 @@ fn the_defaults_that_the_help_states_are_those_in_force() {
 #[test]
 fn every_mistake_is_reported_in_one_go_in_the_order_of_the_documentation() {
     let variables = [
-        ("HOST", "localhost"),
+        ("HOST", "auth.example.com"),
         ("PORT", "0"),
         ("PUBLIC_URL", "http://example.com"),
         ("TLS_CERT", "/nowhere"),
