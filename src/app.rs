@@ -70,7 +70,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The operator's templates for mail.
-    #[error("MAIL_TEMPLATES cannot be used: {0}")]
+    #[error("MAIL_TEMPLATES cannot be used:{0}")]
     Templates(#[from] TemplateMistakes),
     /// The threads that hash passwords.
     #[error("cannot start the hashing threads")]

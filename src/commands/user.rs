@@ -325,8 +325,11 @@ fn confirm(user: &User, yes: bool) -> anyhow::Result<()> {
 pub(super) fn in_words(error: Error) -> anyhow::Error {
     match error {
         Error::InvalidFields(errors) => {
-            let errors: Vec<String> = errors.iter().map(FieldError::reason).collect();
-            anyhow::anyhow!(errors.join("; "))
+            let reasons: Vec<String> = errors.iter().map(FieldError::reason).collect();
+            match reasons.as_slice() {
+                [reason] => anyhow::anyhow!("{reason}"),
+                reasons => anyhow::anyhow!("this cannot be used:\n  {}", reasons.join("\n  ")),
+            }
         }
         other => other.into(),
     }

@@ -17,6 +17,7 @@ both_engines![
     keys_are_listed_and_rotated,
     messages_are_listed_and_sent_again,
     mistakes_are_told_in_words,
+    each_reason_has_a_line,
     no_database_is_made_where_one_was_meant_to_be,
 ];
 
@@ -294,6 +295,19 @@ async fn mistakes_are_told_in_words(place: Place) {
         assert!(text.contains(said), "no {said} in {finished:?}");
         assert!(finished.stdout.is_empty(), "{finished:?}");
     }
+}
+
+async fn each_reason_has_a_line(place: Place) {
+    let create = ["user", "create", "--email", "bob@example.com"];
+    let finished = place.vestibule_with(&create, &[], "abc\n").await.expect_failure();
+    let mut lines = finished.stderr.lines();
+    assert_eq!(lines.next(), Some("vestibule: this cannot be used:"), "{finished:?}");
+    let reasons: Vec<&str> = lines.collect();
+    assert_eq!(reasons[0], "  password: Use at least 8 characters", "{finished:?}");
+    assert!(
+        reasons.len() > 1 && reasons.iter().all(|line| line.starts_with("  password: ")),
+        "{finished:?}"
+    );
 }
 
 async fn the_openapi_document_is_printed(place: Place) {
