@@ -12,7 +12,7 @@ use crate::{
     app,
     auth::open_signing_key,
     clock::{Clock, Timestamp},
-    config::{Config, ConfigErrors, DatabaseUrl},
+    config::{Config, ConfigErrors},
     mail::{Smtp, Templates},
     store::{Found, Inspection, Location, OpenError, SigningKeyRow, Store},
     token::SealingKey,
@@ -143,10 +143,7 @@ async fn database(config: &Config) -> (Vec<Finding>, Option<Found>) {
         );
         return (vec![Finding::failure(subject, told)], None);
     };
-    let name = match &config.database {
-        DatabaseUrl::Sqlite(path) => path.display().to_string(),
-        DatabaseUrl::Postgres(_) => "PostgreSQL".to_owned(),
-    };
+    let name = &location;
     let finding = match &inspected {
         Err(error) => {
             let unwritable = match &location {

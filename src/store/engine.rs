@@ -5,6 +5,7 @@ use std::{fmt::Write, io, path::Path, thread};
 use sqlx::{
     AnyConnection, Connection,
     any::{AnyConnectOptions, AnyPoolOptions},
+    postgres::PgConnectOptions,
 };
 
 use super::{
@@ -109,6 +110,19 @@ impl Engine {
         }
     }
 
+    /// The statement that names the schema in which tables would be made, if they may not be. The owner of a SQLite file
+    /// makes them.
+    pub(super) const fn forbidden_schema(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            // There is no current one where none of the search path can be used.
+            Self::Postgres => Some(
+                "SELECT CAST(COALESCE(current_schema(), current_setting('search_path')) AS TEXT) \
+                 WHERE NOT COALESCE(has_schema_privilege(current_schema(), 'CREATE'), FALSE)",
+            ),
+        }
+    }
+
     /// The statement that lists the tables there are.
     pub(super) const fn list_tables(self) -> &'static str {
         match self {
@@ -207,6 +221,21 @@ pub(super) async fn postgres_migrator(url: &str) -> Result<AnyConnection, sqlx::
 /// A connection that changes nothing.
 pub(super) async fn postgres_inspector(url: &str) -> Result<AnyConnection, sqlx::Error> {
     connect(&url.parse()?, POSTGRES_INSPECTION).await
+}
+
+/// Which database a URL leads to, as the driver understands it.
+pub(super) fn postgres_name(url: &str) -> String {
+    let Ok(options) = url.parse::<PgConnectOptions>() else {
+        return "of PostgreSQL".to_owned();
+    };
+    let place = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}, port {}", options.get_host(), options.get_port()),
+    };
+    match options.get_database() {
+        Some(name) => format!("{name} at {place}"),
+        None => format!("at {place}"),
+    }
 }
 
 /// A connection outside a pool: a pool would try until its time is up, and then not say what was wrong.

@@ -1,18 +1,36 @@
 //! What can go wrong in the store, told apart by what the caller can do about it.
 
-use std::{io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
-use sqlx::{error::DatabaseError, migrate::MigrateError, sqlite::SqliteError};
+use sqlx::{error::DatabaseError, migrate::MigrateError, postgres::PgDatabaseError, sqlite::SqliteError};
+
+use super::Location;
+
+/// What the driver says. Displayed without the line of PostgreSQL's own source that it adds, which reads like one of ours.
+#[derive(Debug)]
+pub struct Cause(pub(super) sqlx::Error);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let answer = self.0.as_database_error();
+        match answer.filter(|error| error.try_downcast_ref::<PgDatabaseError>().is_some()) {
+            Some(error) => write!(f, "PostgreSQL says: {}", error.message()),
+            None => self.0.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Cause {}
 
 /// A statement did not happen. A [`Tx`](super::Tx) that returned one is of no further use.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database cannot be reached, is too busy, or refuses to write: the same request may succeed later.
     #[error("the database is not available")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] Cause),
     /// A mistake of ours, or a damaged database.
     #[error("the database gave an unexpected answer")]
-    Unexpected(#[source] sqlx::Error),
+    Unexpected(#[source] Cause),
     /// The transaction was used after one of its statements had failed or was given up.
     #[error("the transaction had failed before")]
     Aborted,
@@ -30,9 +48,9 @@ impl From<sqlx::Error> for Error {
             _ => false,
         };
         if passing {
-            Self::Unavailable(error)
+            Self::Unavailable(Cause(error))
         } else {
-            Self::Unexpected(error)
+            Self::Unexpected(Cause(error))
         }
     }
 }
@@ -80,7 +98,7 @@ pub enum InsertError {
 
 impl From<Error> for InsertError {
     fn from(error: Error) -> Self {
-        let Error::Unexpected(sqlx::Error::Database(cause)) = &error else {
+        let Error::Unexpected(Cause(sqlx::Error::Database(cause))) = &error else {
             return Self::Failed(error);
         };
         if violates(&**cause, "users_email_taken", "users.email_key") {
@@ -149,16 +167,47 @@ pub enum OpenError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// PostgreSQL has tables made by those alone whom the owner of the schema lets.
+    #[error(
+        "the user whom DATABASE_URL names may not make tables in the schema {schema}: have the owner of the database run \
+         `GRANT USAGE, CREATE ON SCHEMA {schema} TO` that user, or make that user the owner"
+    )]
+    MayNotCreate {
+        /// The first schema of the `search_path`.
+        schema: String,
+    },
     /// The database does not answer as it should.
-    #[error("cannot open the database that DATABASE_URL names")]
-    Database(#[source] Error),
+    #[error("cannot open {database}")]
+    Database {
+        /// Which, and what says where it is.
+        database: String,
+        /// What came of it.
+        source: Error,
+    },
+}
+
+impl OpenError {
+    /// The same of the database at `location`.
+    pub(super) fn at(self, location: &Location) -> Self {
+        let Self::Database { source, .. } = self else {
+            return self;
+        };
+        let database = match location {
+            Location::Sqlite(_) => format!("the database {location}; DATA_DIR or DATABASE_URL says where it is"),
+            Location::Postgres(_) => format!("the database {location}, as DATABASE_URL says"),
+        };
+        Self::Database { database, source }
+    }
 }
 
 impl From<sqlx::Error> for OpenError {
     fn from(error: sqlx::Error) -> Self {
         match damage(&error) {
             Some(verdict) => Self::Damaged { verdict },
-            None => Self::Database(error.into()),
+            None => Self::Database {
+                database: "the database".to_owned(),
+                source: error.into(),
+            },
         }
     }
 }

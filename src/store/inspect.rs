@@ -6,7 +6,7 @@ use super::{
     Location, OpenError, SigningKeyRow, Store,
     engine::{self, Engine},
     keys,
-    open::{check_tables, list_tables, migrator},
+    open::{check_rights, check_tables, migrator},
 };
 use crate::clock::Timestamp;
 
@@ -40,15 +40,21 @@ impl Store {
     /// Looks at the database, and whether it could be written.
     pub async fn inspect(location: &Location) -> Result<Found, OpenError> {
         sqlx::any::install_default_drivers();
+        let found = Self::look_at(location).await;
+        found.map_err(|error| error.at(location))
+    }
+
+    async fn look_at(location: &Location) -> Result<Found, OpenError> {
         let (engine, mut connection) = match location {
             Location::Sqlite(path) if !path.exists() => return Ok(Found::Nothing),
             Location::Sqlite(path) => (Engine::Sqlite, engine::sqlite_inspector(path).await?),
             Location::Postgres(url) => (Engine::Postgres, engine::postgres_migrator(url).await?),
         };
-        if list_tables(engine, &mut connection).await?.is_empty() {
+        let is_empty = check_tables(engine, &mut connection, location).await?;
+        check_rights(engine, &mut connection).await?;
+        if is_empty {
             return Ok(Found::Nothing);
         }
-        check_tables(engine, &mut connection, location).await?;
         let inspection = inspect(engine, &mut connection).await?;
         connection.close().await?;
 

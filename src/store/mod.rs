@@ -3,7 +3,7 @@
 //! Reads are methods of `Store`, one query each. Writes are methods of `Tx`, so that what belongs together commits
 //! together. One set of statements serves SQLite and PostgreSQL; the few differences are in `engine`.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, path, path::PathBuf, time::Duration};
 
 use sqlx::{
     Any, FromRow,
@@ -43,7 +43,7 @@ pub use self::{
     audit::{EventFilter, EventRow, ListedEventRow},
     backup::{BackupError, Staged, back_up},
     connections::ConnectionUse,
-    error::{Error, InsertError, OpenError},
+    error::{Cause, Error, InsertError, OpenError},
     foreign::{ForeignError, ForeignRows, ForeignTable, ForeignValue},
     imports::{ImportRow, ImportedUserRow},
     inspect::{Found, Inspection},
@@ -84,10 +84,21 @@ impl fmt::Debug for Location {
     }
 }
 
+/// What it is called, for people: never with user or password.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => path::absolute(path).unwrap_or_else(|_| path.clone()).display().fmt(f),
+            Self::Postgres(url) => f.write_str(&engine::postgres_name(url)),
+        }
+    }
+}
+
 /// The database. Cloning it is cheap and shares its connections.
 #[derive(Clone, Debug)]
 pub struct Store {
     engine: Engine,
+    is_new: bool,
     reader: Connections,
     writer: Connections,
     watch: Watch,

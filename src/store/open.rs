@@ -18,10 +18,17 @@ impl Store {
     /// version is left as it is.
     pub async fn open(location: &Location) -> Result<Self, OpenError> {
         sqlx::any::install_default_drivers();
-        match location {
+        let opened = match location {
             Location::Sqlite(path) => Self::open_sqlite(path, location).await,
             Location::Postgres(url) => Self::open_postgres(url, location).await,
-        }
+        };
+        opened.map_err(|error| error.at(location))
+    }
+
+    /// Whether the database had no tables before it was opened.
+    #[must_use]
+    pub const fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Whether there is anything at `location`, rather than a database to be made.
@@ -30,10 +37,8 @@ impl Store {
             Location::Sqlite(path) => Ok(path.exists()),
             Location::Postgres(url) => {
                 sqlx::any::install_default_drivers();
-                let mut connection = engine::postgres_migrator(url).await?;
-                let tables = list_tables(Engine::Postgres, &mut connection).await?;
-                connection.close().await?;
-                Ok(!tables.is_empty())
+                let has_tables = has_tables(url).await;
+                has_tables.map_err(|error| OpenError::from(error).at(location))
             }
         }
     }
@@ -42,7 +47,7 @@ impl Store {
         create_file(path)?;
         // A file that is not ours must not even be switched to another journal, as the writer's connection would do.
         let mut inspector = engine::sqlite_inspector(path).await?;
-        check_tables(Engine::Sqlite, &mut inspector, location).await?;
+        let is_new = check_tables(Engine::Sqlite, &mut inspector, location).await?;
         inspector.close().await?;
 
         let watch = Watch::default();
@@ -56,6 +61,7 @@ impl Store {
         connection.keep();
         Ok(Self {
             engine: Engine::Sqlite,
+            is_new,
             reader: engine::sqlite_readers(path, &watch)?,
             writer,
             watch,
@@ -65,7 +71,8 @@ impl Store {
     async fn open_postgres(url: &str, location: &Location) -> Result<Self, OpenError> {
         // Not one of the pool's: a migration that fails keeps its advisory lock until its connection ends.
         let mut connection = engine::postgres_migrator(url).await?;
-        check_tables(Engine::Postgres, &mut connection, location).await?;
+        let is_new = check_tables(Engine::Postgres, &mut connection, location).await?;
+        check_rights(Engine::Postgres, &mut connection).await?;
         migrate(&mut connection).await?;
         connection.close().await?;
 
@@ -73,6 +80,7 @@ impl Store {
         let pool = engine::postgres(url, &watch)?;
         Ok(Self {
             engine: Engine::Postgres,
+            is_new,
             reader: pool.clone(),
             writer: pool,
             watch,
@@ -91,15 +99,15 @@ pub(super) fn migrator() -> Migrator {
     migrator
 }
 
-/// Refuses a database that holds tables and is not ours.
+/// Refuses a database that holds tables and is not ours, and says whether it holds none.
 pub(super) async fn check_tables(
     engine: Engine,
     connection: &mut AnyConnection,
     location: &Location,
-) -> Result<(), OpenError> {
+) -> Result<bool, OpenError> {
     let tables = list_tables(engine, connection).await?;
     if tables.is_empty() || tables.iter().any(|table| table == MIGRATIONS_TABLE) {
-        return Ok(());
+        return Ok(tables.is_empty());
     }
     let import = format!(
         "vestibule user import --from {} --table {}",
@@ -107,6 +115,20 @@ pub(super) async fn check_tables(
         shell_word(users_table(&tables))
     );
     Err(OpenError::Foreign { tables, import })
+}
+
+/// Refuses a database in which no tables can be made. Every start needs that right: what makes the table of migrations
+/// unless it is there is refused even where it is.
+pub(super) async fn check_rights(engine: Engine, connection: &mut AnyConnection) -> Result<(), OpenError> {
+    let Some(check) = engine.forbidden_schema() else {
+        return Ok(());
+    };
+    match sqlx::query(check).fetch_optional(connection).await? {
+        Some(row) => Err(OpenError::MayNotCreate {
+            schema: row.try_get(0)?,
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Which of another application's tables holds its users, as far as names tell.
@@ -143,6 +165,13 @@ fn shell_word(text: &str) -> String {
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
     }
+}
+
+async fn has_tables(url: &str) -> Result<bool, sqlx::Error> {
+    let mut connection = engine::postgres_migrator(url).await?;
+    let tables = list_tables(Engine::Postgres, &mut connection).await?;
+    connection.close().await?;
+    Ok(!tables.is_empty())
 }
 
 pub(super) async fn list_tables(engine: Engine, connection: &mut AnyConnection) -> Result<Vec<String>, sqlx::Error> {

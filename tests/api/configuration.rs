@@ -249,6 +249,7 @@ async fn a_place_where_no_database_can_be_is_told_by_its_name(place: Place) {
     let variables = [("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/x")];
     let finished = place.vestibule_with(&["serve"], &variables, "").await.expect_failure();
     let text = &finished.stderr;
+    assert!(text.contains("the database x at 127.0.0.1, port 1"), "{text}");
     assert!(text.contains("DATABASE_URL") && !text.contains("hunter2"), "{text}");
     assert_eq!(text.matches("refused").count(), 1, "{text}");
 }

@@ -35,6 +35,7 @@ one_engine![
 one_engine![
     postgres: Postgres,
     a_database_that_does_not_answer_is_told,
+    a_user_who_may_not_make_tables_is_told,
 ];
 
 async fn doctor(place: &Place, variables: &[(&str, &str)]) -> Finished {
@@ -364,13 +365,34 @@ async fn templates_that_cannot_be_used_are_told(place: Place) {
 async fn a_database_that_does_not_answer_is_told(place: Place) {
     let nobody = [("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/x")];
     let finished = doctor(&place, &nobody).await;
-    finished.fails("database", &["DATABASE_URL", "refused"]);
-    finished.fails("", &[]);
+    finished.fails(
+        "database",
+        &["the database x at 127.0.0.1, port 1", "DATABASE_URL", "refused"],
+    );
     assert!(!finished.stdout.contains("hunter2"), "{finished:?}");
     place.refuse_connections(true).await;
-    doctor(&place, &[])
-        .await
-        .fails("database", &["not currently accepting connections"]);
+    let finished = doctor(&place, &[]).await;
+    finished.fails("database", &["not currently accepting connections"]);
+    assert!(!finished.stdout.contains("at line"), "{finished:?}");
     place.refuse_connections(false).await;
+    doctor(&place, &[]).await.passes("ok    database", &[]);
+}
+
+async fn a_user_who_may_not_make_tables_is_told(place: Place) {
+    // Before version 15 everybody may.
+    place.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC").await;
+    // A role that every server has, and that has no right to anything here.
+    let separator = if place.database_url().contains('?') { '&' } else { '?' };
+    let url = format!("{}{separator}options[role]=pg_monitor", place.database_url());
+    let variables = [("DATABASE_URL", &*url)];
+    let said = [
+        "may not make tables in the schema public",
+        "GRANT USAGE, CREATE ON SCHEMA public",
+    ];
+    doctor(&place, &variables).await.fails("database", &said);
+    let finished = place.vestibule_with(&["serve"], &variables, "").await.expect_failure();
+    for said in said {
+        assert!(finished.stderr.contains(said), "no {said} in {finished:?}");
+    }
     doctor(&place, &[]).await.passes("ok    database", &[]);
 }

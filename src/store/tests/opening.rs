@@ -191,7 +191,13 @@ async fn a_file_that_is_no_database_and_a_directory_that_cannot_be_made_are_erro
     fs::write(&path, &notes).unwrap();
     let refused = Store::open(&Location::Sqlite(path.clone())).await.unwrap_err();
     assert!(
-        matches!(refused, OpenError::Database(Error::Unexpected(_))),
+        matches!(
+            refused,
+            OpenError::Database {
+                source: Error::Unexpected(_),
+                ..
+            }
+        ),
         "{refused:?}"
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), notes);
