@@ -3,7 +3,7 @@
 //! Reads are methods of `Store`, one query each. Writes are methods of `Tx`, so that what belongs together commits
 //! together. One set of statements serves SQLite and PostgreSQL; the few differences are in `engine`.
 
-use std::{fmt, path, path::PathBuf, time::Duration};
+use std::{fmt, path, path::PathBuf, sync::Arc, time::Duration};
 
 use sqlx::{
     Any, FromRow,
@@ -13,6 +13,7 @@ use sqlx::{
 use self::{
     connections::Connections,
     engine::Engine,
+    file::OpenFile,
     watch::{Repeatable, STATEMENT_LIMIT, Watch, is_lost, is_worth_another_try},
 };
 
@@ -21,6 +22,7 @@ mod backup;
 mod connections;
 mod engine;
 mod error;
+mod file;
 mod foreign;
 mod imports;
 mod inspect;
@@ -99,6 +101,8 @@ impl fmt::Display for Location {
 pub struct Store {
     engine: Engine,
     is_new: bool,
+    /// None with PostgreSQL.
+    file: Option<Arc<OpenFile>>,
     reader: Connections,
     writer: Connections,
     watch: Watch,
@@ -136,13 +140,15 @@ impl Store {
         Tx::begin(self.engine, self.writer.acquire().await?, self.watch.clone()).await
     }
 
-    /// Whether the database answers, holds our tables, and takes changes.
+    /// Whether the database answers, holds our tables, takes changes, and is still where it was opened.
     pub async fn ping(&self) -> Result<(), Error> {
         let answer = tokio::time::timeout(PING_LIMIT, self.try_out()).await;
         answer.map_err(|elapsed| sqlx::Error::Io(elapsed.into()))?
     }
 
     async fn try_out(&self) -> Result<(), Error> {
+        // A look at a directory that is always at hand: not worth a thread of its own.
+        self.file.as_deref().map_or(Ok(()), OpenFile::is_in_place)?;
         let query = sqlx::query("SELECT name FROM locks LIMIT 1");
         // Half for a connection to become free, half for its answer.
         let locks = self.read(query, PING_LIMIT / 2).await?;

@@ -1,11 +1,11 @@
 //! Opening a database: whose is it, how old is it, and what does it lack.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use sqlx::{AnyConnection, Connection, Row, migrate::Migrator};
 use url::Url;
 
-use super::{Location, OpenError, Store, engine, engine::Engine, watch::Watch};
+use super::{Location, OpenError, Store, engine, engine::Engine, file::OpenFile, watch::Watch};
 use crate::private_file;
 
 /// The table that says which migrations were applied. Its name is what makes a database ours.
@@ -62,6 +62,7 @@ impl Store {
         Ok(Self {
             engine: Engine::Sqlite,
             is_new,
+            file: Some(Arc::new(OpenFile::at(path)?)),
             reader: engine::sqlite_readers(path, &watch)?,
             writer,
             watch,
@@ -81,6 +82,7 @@ impl Store {
         Ok(Self {
             engine: Engine::Postgres,
             is_new,
+            file: None,
             reader: pool.clone(),
             writer: pool,
             watch,

@@ -1,4 +1,5 @@
 use std::{
+    fs,
     future::IntoFuture,
     time::{Duration, Instant},
 };
@@ -6,6 +7,11 @@ use std::{
 use crate::support::{Actor, Engine, PASSWORD, Place, Process, Relay, both_engines, in_parallel, one_engine};
 
 both_engines![a_healthy_server_says_so, the_command_tells_by_its_status];
+
+one_engine![
+    sqlite: Sqlite,
+    a_database_that_is_taken_away_is_noticed,
+];
 
 one_engine![
     postgres: Postgres,
@@ -41,6 +47,31 @@ async fn the_command_tells_by_its_status(place: Place) {
     process.kill();
     let said = health().await.expect_failure().stderr;
     assert!(said.contains("does not answer"), "{said}");
+}
+
+async fn a_database_that_is_taken_away_is_noticed(place: Place) {
+    let process = Process::start(&place, &[]).await;
+    let file = |name: &str| place.directory().join(name);
+    let ready = || process.anonymous().get("/health/ready").into_future();
+    let is_told = || process.output().matches("deleted, moved or replaced").count();
+    ready().await.expect(200);
+
+    fs::rename(file("vestibule.db"), file("elsewhere.db")).expect("it is there");
+    ready().await.expect_problem(503, "unavailable");
+    assert_eq!(is_told(), 1, "{}", process.output());
+    fs::copy(file("elsewhere.db"), file("vestibule.db")).expect("a copy");
+    ready().await.expect_problem(503, "unavailable");
+    fs::rename(file("elsewhere.db"), file("vestibule.db")).expect("it is there");
+    ready().await.expect(200);
+
+    fs::remove_file(file("vestibule.db")).expect("it is there");
+    ready().await.expect_problem(503, "unavailable");
+    process.anonymous().get("/health/live").await.expect(200);
+    let output = process.output();
+    assert!(
+        output.contains("ERROR") && output.contains("stop the server"),
+        "{output}"
+    );
 }
 
 async fn without_its_database_it_lives_but_is_not_ready(place: Place) {
