@@ -329,6 +329,12 @@ impl App {
         &self.services.waker
     }
 
+    /// Whether the database was made when it started.
+    #[must_use]
+    pub const fn has_new_database(&self) -> bool {
+        self.services.store.is_new()
+    }
+
     /// Whether mail goes to the built-in mailbox.
     #[must_use]
     pub const fn has_mailbox(&self) -> bool {

@@ -41,7 +41,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
 }
 
 /// An address that means every one of this machine's is none to talk to.
-const fn reachable(host: IpAddr) -> IpAddr {
+pub(super) const fn reachable(host: IpAddr) -> IpAddr {
     match host {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => IpAddr::V6(Ipv6Addr::LOCALHOST),

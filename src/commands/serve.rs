@@ -1,11 +1,18 @@
 //! `vestibule serve`: the server itself.
 
-use std::{sync::Arc, thread};
+use std::{net::SocketAddr, sync::Arc, thread};
 
 use anyhow::Context;
 use aws_lc_rs::rand;
 use tokio::signal::unix::{SignalKind, signal};
-use vestibule::{app, clock::SystemClock, config::Config, telemetry};
+use vestibule::{
+    app,
+    clock::SystemClock,
+    config::{Config, PublicUrl},
+    telemetry,
+};
+
+use super::health::reachable;
 
 /// Serves until it is asked to stop by SIGTERM or Ctrl-C.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
@@ -14,18 +21,22 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let site = config.public_url.origin().to_owned();
+    let site = config.public_url.clone();
+    let database = app::location(&config.database);
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut app = app::start(config, Arc::new(SystemClock)).await?;
+    let new = if app.has_new_database() { " (new)" } else { "" };
+    tracing::info!("the database is {database}{new}");
     tracing::info!("listening on {scheme}://{}", app.address());
     tracing::info!("the site is at {site}, its API is described at {site}/docs");
     if let Some(address) = app.metrics_address() {
         tracing::info!("metrics are at http://{address}/metrics");
     }
     if app.has_mailbox() {
-        tracing::info!("mail goes to the built-in mailbox at {site}/dev/mail");
+        let mailbox = mailbox_origin(&site, scheme, app.address());
+        tracing::info!("mail goes to the built-in mailbox at {mailbox}/dev/mail");
     }
     tokio::select! {
         _ = terminate.recv() => {}
@@ -35,6 +46,15 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!("stopping");
     app.stop().await;
     Ok(())
+}
+
+/// Where the mailbox is found: it shows itself to nobody who comes by a proxy.
+fn mailbox_origin(site: &PublicUrl, scheme: &str, address: SocketAddr) -> String {
+    if site.is_https() == (scheme == "https") && site.port() == Some(address.port()) {
+        return site.origin().to_owned();
+    }
+    let address = SocketAddr::new(reachable(address.ip()), address.port());
+    format!("{scheme}://{address}")
 }
 
 /// The first random bytes wait for the jitter of the processor's own timing, for as long as all the rest of a start takes:

@@ -49,6 +49,12 @@ impl PublicUrl {
         self.url.host_str().unwrap_or_default()
     }
 
+    /// The port that browsers come to.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.url.port_or_known_default()
+    }
+
     /// The host if it is a name.
     pub(super) fn domain(&self) -> Option<&str> {
         self.url.domain()

@@ -11,6 +11,7 @@ one_engine![
     a_flag_wins_over_the_environment_and_that_over_the_file,
     secrets_come_from_files_too,
     with_nothing_set_it_starts,
+    the_mailbox_is_told_by_the_address_where_it_shows_itself,
     help_names_every_variable,
     an_option_may_stand_after_the_command,
     what_has_no_effect_is_warned_of,
@@ -162,13 +163,30 @@ async fn with_nothing_set_it_starts(place: Place) {
     let mode = std::fs::metadata(&key).expect("a generated key").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert!(place.directory().join("data/vestibule.db").exists());
+    let database = place.directory().join("data/vestibule.db");
+    let database = format!("the database is {}", database.display());
     let output = process.output();
     for told in [
         "/docs",
+        &format!("{database} (new)\n"),
         "/dev/mail",
         &format!("http://localhost:{}", process.address().port()),
     ] {
         assert!(output.contains(told), "no {told} in {output}");
+    }
+    process.kill();
+    let output = Process::start_bare(&place, &unset).await.output();
+    assert!(output.contains(&format!("{database}\n")), "{output}");
+}
+
+async fn the_mailbox_is_told_by_the_address_where_it_shows_itself(place: Place) {
+    for site in ["http://localhost:1", "https://login.localhost"] {
+        let variables = [("PUBLIC_URL", site), ("HOST", "0.0.0.0")];
+        let process = Process::start(&place, &variables).await;
+        let output = process.output();
+        let mailbox = format!("mailbox at http://127.0.0.1:{}/dev/mail", process.address().port());
+        assert!(output.contains(&mailbox), "{output}");
+        process.anonymous().get("/dev/mail").await.expect(200);
     }
 }
 

@@ -104,6 +104,7 @@ async fn exercise(process: &Process, email: &str) -> (BTreeSet<String>, Vec<Stri
 
 /// What is said while no request is answered: at the start and the end, by the mail worker and by housekeeping.
 const OF_NO_REQUEST: &[&str] = &[
+    "the database is ",
     "listening on http://",
     "the site is at ",
     "mail goes to the built-in mailbox at ",
