@@ -41,7 +41,9 @@ use tower_cookies::CookieManagerLayer;
 use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
 
 pub(crate) use self::cookies::session_cookie;
-use self::{boundary::Boundary, caller::Proxies, cookies::CookiePolicy, pages::Assets, problem::Problem};
+use self::{
+    boundary::Boundary, caller::Proxies, cookies::CookiePolicy, origin::Strangers, pages::Assets, problem::Problem,
+};
 pub use self::{metrics::metrics_service, pages::FlashPolicy};
 use crate::{
     auth::Auth,
@@ -106,6 +108,7 @@ pub struct Site {
     pub(crate) public_url: PublicUrl,
     pub(crate) name: String,
     pub(crate) allowed_origins: Vec<String>,
+    pub(crate) strangers: Arc<Strangers>,
     pub(crate) cookies: Arc<CookiePolicy>,
     pub(crate) proxies: Arc<Proxies>,
     pub(crate) assets: Assets,
@@ -123,6 +126,7 @@ impl Site {
             public_url: config.public_url.clone(),
             name: config.site_name.clone(),
             allowed_origins: config.allowed_origins.clone(),
+            strangers: Arc::default(),
             cookies: Arc::new(CookiePolicy::new(config)),
             proxies: Arc::new(Proxies::new(config.trusted_proxies.clone())),
             assets: Assets::new(config),

@@ -1,9 +1,14 @@
 //! Which pages may make a browser call this server: the same-origin check, and CORS for those that pass it.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use url::Url;
 
 use super::{
     Site,
@@ -17,10 +22,47 @@ const PREFLIGHT_LIFE: Duration = Duration::from_mins(10);
 /// Refuses an unsafe request that a page of another origin made a browser send. Cookies do not matter: a forged log-in,
 /// which needs none, would sign the victim in as the attacker.
 pub(super) fn check(site: &Site, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-    if is_allowed(site, method, headers) {
+    let is_allowed = is_allowed(site, method, headers);
+    // What only reads is answered, and the browser keeps the answer from the page.
+    if !is_allowed || method.is_safe() {
+        tell_of_strangers(site, headers);
+    }
+    if is_allowed {
         Ok(())
     } else {
         Err(Problem::cross_origin())
+    }
+}
+
+/// Origins that were turned away. Each is told once, since a page that is would go on asking; and only the first few are,
+/// since whoever writes requests by hand has as many origins as they like.
+#[derive(Debug, Default)]
+pub(crate) struct Strangers(Mutex<BTreeSet<String>>);
+
+impl Strangers {
+    const MOST: usize = 16;
+
+    /// Whether it is to be told of.
+    fn is_news(&self, origin: &str) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.len() < Self::MOST && is_origin(origin) && told.insert(origin.to_owned())
+    }
+}
+
+/// Whether the text is an origin as browsers write it, with nothing in it that a log should not hold.
+fn is_origin(text: &str) -> bool {
+    text.len() <= 300 && Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)
+}
+
+/// Somebody who is setting up an application sees no more in the browser than that it failed.
+fn tell_of_strangers(site: &Site, headers: &HeaderMap) {
+    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    if let Some(origin) = origin.filter(|origin| !site.trusts(origin) && site.strangers.is_news(origin)) {
+        tracing::warn!(
+            "pages of {origin} are kept out: if they are an application of yours, name it in ALLOWED_ORIGINS; the pages \
+             of this site are at {}",
+            site.public_url
+        );
     }
 }
 
@@ -124,6 +166,19 @@ mod tests {
         assert!(post(Some("cross-site"), Some("https://app.example")));
         assert!(post(None, Some("https://app.example")));
         assert!(!post(Some("cross-site"), Some("https://app.example.evil.example")));
+    }
+
+    #[test]
+    fn an_origin_is_told_of_once_if_it_is_one_and_only_the_first_few_are() {
+        let strangers = Strangers::default();
+        for news in [true, false] {
+            assert_eq!(strangers.is_news("http://127.0.0.1:8000"), news);
+        }
+        for no_origin in ["null", "", "https://x/", "https://x\u{1b}[31m", "https://X"] {
+            assert!(!strangers.is_news(no_origin), "{no_origin}");
+        }
+        let told = (0..1000).filter(|number| strangers.is_news(&format!("https://{number}.example")));
+        assert_eq!(told.count(), Strangers::MOST - 1);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Actor, PASSWORD, PUBLIC_URL, Place, both_engines};
+use crate::support::{Actor, PASSWORD, PUBLIC_URL, Place, Process, both_engines, one_engine};
 
 const ALLOWED: &str = "https://app.example.com";
 
@@ -17,6 +17,11 @@ both_engines![
     a_preflight_is_answered_for_allowed_origins_only,
     an_origin_that_only_looks_allowed_is_not,
     the_check_comes_before_the_credentials,
+];
+
+one_engine![
+    sqlite: Sqlite,
+    an_origin_that_is_kept_out_is_told_of_once,
 ];
 
 async fn a_page_of_another_site_changes_nothing(place: Place) {
@@ -203,4 +208,36 @@ async fn the_check_comes_before_the_credentials(place: Place) {
         .expect_any_problem(403);
     let body = json!({"email": "ann@example.com", "password": "not-the-password"});
     page.post("/api/auth/login").json(body).await.expect_any_problem(403);
+}
+
+async fn an_origin_that_is_kept_out_is_told_of_once(place: Place) {
+    let process = Process::start(&place, &[("ALLOWED_ORIGINS", ALLOWED)]).await;
+    let told = || process.output().matches("are kept out").count();
+    let ask = |method: Method, origin: &str| {
+        let request = process.anonymous().request(method, "/api/auth/refresh");
+        request.header("origin", origin)
+    };
+    let site = format!("http://localhost:{}", process.address().port());
+    for origin in [ALLOWED, &site, "null", "nonsense"] {
+        ask(Method::OPTIONS, origin).await;
+        ask(Method::POST, origin).await;
+    }
+    assert_eq!(told(), 0, "{}", process.output());
+    for method in [Method::POST, Method::POST, Method::OPTIONS] {
+        ask(method, "http://127.0.0.1:9").await;
+    }
+    ask(Method::OPTIONS, "https://spa.example").await;
+    assert_eq!(told(), 2, "{}", process.output());
+    for said in [
+        "http://127.0.0.1:9 are kept out",
+        "https://spa.example are kept out",
+        "ALLOWED_ORIGINS",
+        &format!("of this site are at {site}"),
+    ] {
+        assert!(process.output().contains(said), "no {said} in {}", process.output());
+    }
+    for number in 0..40 {
+        ask(Method::POST, &format!("https://{number}.example")).await;
+    }
+    assert!(told() < 40, "{}", process.output());
 }
