@@ -35,8 +35,8 @@ enum Command {
     Mail(commands::mail::Command),
     /// Ask the server that runs with this configuration on this machine whether it is ready
     Health,
-    /// Look for what is wrong: configuration, files, database, keys, clock and mail. Changes nothing, sends nothing; ends
-    /// with an error where something has to be put right
+    /// Look for what is wrong: configuration, certificate, files, database, keys, clock and mail. Changes nothing, sends
+    /// nothing; ends with an error where something has to be put right
     Doctor,
     /// Copy the SQLite database into a file, also while a server runs on it
     Backup(commands::backup::Backup),

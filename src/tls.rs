@@ -12,11 +12,17 @@ use std::{
 use aws_lc_rs::digest::{SHA256, digest};
 use tokio_rustls::rustls::{
     self, CertificateError, ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    client::{
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_name,
+    },
     crypto::{CryptoProvider, aws_lc_rs::default_provider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    server::ParsedCertificate,
 };
 use zeroize::Zeroizing;
+
+use crate::clock::Timestamp;
 
 /// Longer than any chain of certificates; what is longer is more likely a device without an end.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -188,6 +194,25 @@ impl TlsFiles {
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
         Ok(client)
+    }
+
+    /// Whether whoever comes to `host`, a name or an address, finds it in the certificate.
+    #[must_use]
+    pub fn is_for(&self, host: &str) -> bool {
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let Ok(name) = ServerName::try_from(bare.unwrap_or(host)) else {
+            return false;
+        };
+        let first = self.chain.first().map(ParsedCertificate::try_from);
+        first.is_some_and(|parsed| parsed.is_ok_and(|parsed| verify_server_name(&parsed, &name).is_ok()))
+    }
+
+    /// From when until when the certificate is good; `None` where that cannot be told.
+    #[must_use]
+    pub fn good_between(&self) -> Option<[Timestamp; 2]> {
+        let (_, certificate) = x509_parser::parse_x509_certificate(self.chain.first()?).ok()?;
+        let validity = certificate.validity();
+        Some([validity.not_before, validity.not_after].map(|time| Timestamp::from_unix_seconds(time.timestamp())))
     }
 
     /// Reads the files again and says whether they hold something new. An error leaves what was good in use.

@@ -16,6 +16,12 @@ impl TrustedProxies {
         networks.map(Self)
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether `address` is one of theirs.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

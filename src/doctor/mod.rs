@@ -15,6 +15,7 @@ use crate::{
     config::{Config, ConfigErrors},
     mail::{Smtp, Templates},
     store::{Found, Inspection, Location, OpenError, SigningKeyRow, Store},
+    tls::TlsFiles,
     token::SealingKey,
     web,
 };
@@ -27,6 +28,9 @@ const MAIL_LIMIT: Duration = Duration::from_secs(10);
 
 /// By how much two clocks that are right may differ.
 const CLOCK_TOLERANCE: Duration = Duration::from_mins(2);
+
+/// By then, what renews certificates has done so: most do a month ahead.
+const RENEWAL: Duration = Duration::from_hours(14 * 24);
 
 /// This program is younger than a clock that shows less: 2026-01-01.
 const EARLIEST: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);
@@ -98,6 +102,8 @@ pub fn misconfigured(errors: &ConfigErrors) -> Vec<Finding> {
 pub async fn examine(config: &Config, clock: &dyn Clock) -> Vec<Finding> {
     let mut findings = configuration(config);
     findings.push(address(config));
+    findings.extend(proxies(config));
+    findings.extend(config.tls.as_ref().map(|files| certificate(config, files, clock.now())));
     findings.extend(files::data_directory(config));
     let (database, found) = database(config).await;
     findings.extend(database);
@@ -131,6 +137,42 @@ fn address(config: &Config) -> Finding {
         }
     };
     Finding::ok("address", told)
+}
+
+/// Whether a proxy ends TLS that nobody has named.
+fn proxies(config: &Config) -> Option<Finding> {
+    let is_unnamed = config.public_url.is_https() && config.tls.is_none() && config.trusted_proxies.is_empty();
+    is_unnamed.then(|| {
+        Finding::warning(
+            "proxies",
+            "PUBLIC_URL is https and there is no TLS_CERT, so a proxy ends TLS: name it in TRUSTED_PROXIES, or all visitors \
+             have its address and share the limits of one network",
+        )
+    })
+}
+
+/// Whether browsers take the certificate, and for how long; who signed it, they know best.
+fn certificate(config: &Config, files: &TlsFiles, now: Timestamp) -> Finding {
+    let subject = "certificate";
+    let host = config.public_url.host();
+    if !files.is_for(host) {
+        let told = format!("that of TLS_CERT is not for {host}, the host of PUBLIC_URL: browsers refuse it");
+        return Finding::failure(subject, told);
+    }
+    match files.good_between() {
+        Some([from, _]) if from > now => {
+            Finding::failure(subject, format_args!("it is for {host}, but only from {from} on"))
+        }
+        Some([_, until]) if until <= now => {
+            Finding::failure(subject, format_args!("it was good until {until}: renew it"))
+        }
+        Some([_, until]) if until <= now.plus(RENEWAL) => Finding::warning(
+            subject,
+            format_args!("it is good until {until}: renew it, or see why that does not happen by itself"),
+        ),
+        Some([_, until]) => Finding::ok(subject, format_args!("it is for {host}, and good until {until}")),
+        None => Finding::warning(subject, format_args!("it is for {host}; until when cannot be told")),
+    }
 }
 
 async fn database(config: &Config) -> (Vec<Finding>, Option<Found>) {

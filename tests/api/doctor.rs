@@ -6,7 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Engine, Finished, MailServer, Place, Security, Step, Trick, both_engines, one_engine};
+use time::OffsetDateTime;
+
+use crate::support::{
+    Certificate, Engine, Finished, MailServer, Place, Process, Security, Step, Trick, both_engines, one_engine,
+};
 
 both_engines![
     a_sound_installation_is_found_sound_before_and_beside_a_server,
@@ -21,6 +25,9 @@ both_engines![
 one_engine![
     sqlite: Sqlite,
     every_mistake_in_the_configuration_is_a_line,
+    what_is_probably_not_meant_in_the_file_of_settings_is_warned_of,
+    a_proxy_that_nobody_named_is_warned_of,
+    a_certificate_is_judged_by_its_names_and_its_time,
     what_others_can_read_is_told,
     a_directory_that_cannot_be_written_is_told,
     a_sealing_key_that_is_lost_is_told,
@@ -196,10 +203,11 @@ async fn every_mistake_in_the_configuration_is_a_line(place: Place) {
     finished.fails("configuration", &["SMTP_URL must begin with smtps://"]);
     assert!(finished.stderr.contains("2 things"), "{finished:?}");
     assert!(!finished.stdout.contains("hunter2"), "{finished:?}");
-    fs::write(place.directory().join(".env"), "A NAME\n").expect("a file");
-    doctor(&place, &[])
-        .await
-        .fails("configuration", &[".env cannot be read"]);
+    let broken = "PORT=8000\n\nSMTP_URL=smtps://u:hunter2 @mail.example.com\n";
+    fs::write(place.directory().join(".env"), broken).expect("a file");
+    let finished = doctor(&place, &[]).await;
+    finished.fails("configuration", &[".env cannot be read in line 3 (SMTP_URL)"]);
+    assert!(!finished.stdout.contains("hunter2"), "{finished:?}");
     fs::remove_file(place.directory().join(".env")).expect("it is there");
     let finished = doctor(&place, &[("TRUSTED_PROXY", "x"), ("SMTP_CA_FILE", "")]).await;
     finished.passes("ok    configuration", &[]);
@@ -207,6 +215,75 @@ async fn every_mistake_in_the_configuration_is_a_line(place: Place) {
     doctor(&place, &unused)
         .await
         .passes("warn  configuration", &["SECRET_KEY is set but not used"]);
+}
+
+async fn what_is_probably_not_meant_in_the_file_of_settings_is_warned_of(place: Place) {
+    let file = place.directory().join(".env");
+    let settings = "ALLOW_SIGNUPS=false\nPOSTGRES_PASSWORD=hunter2\nSITE_NAME=Mine\n";
+    fs::write(&file, settings).expect("a file");
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("its mode");
+    let meant = "ALLOW_SIGNUPS, which is not known: did you mean ALLOW_SIGNUP?";
+    // Names in the environment are everybody's.
+    let finished = doctor(&place, &[("ALLOW_SIGNUPSS", "false")]).await;
+    finished.passes("warn  configuration", &[meant]);
+    finished.passes("warn  configuration", &["POSTGRES_PASSWORD", "does not know"]);
+    for unsaid in ["SIGNUPSS", "hunter2", "SITE_NAME", "chmod 600 .env"] {
+        assert!(!finished.stdout.contains(unsaid), "{unsaid} in {finished:?}");
+    }
+    let output = Process::start(&place, &[]).await.output();
+    assert!(output.contains("WARN") && output.contains(meant), "{output}");
+
+    let secret = format!("SEALING_KEY={}\n", crate::support::SECRET_KEY);
+    fs::write(&file, secret).expect("a file");
+    for (mode, warned) in [(0o644, true), (0o640, true), (0o600, false)] {
+        fs::set_permissions(&file, Permissions::from_mode(mode)).expect("its mode");
+        let finished = doctor(&place, &[]).await;
+        finished.passes("ok    configuration", &[]);
+        assert_eq!(finished.stdout.contains("chmod 600 .env"), warned, "{finished:?}");
+    }
+}
+
+async fn a_proxy_that_nobody_named_is_warned_of(place: Place) {
+    let public = ("PUBLIC_URL", "https://login.example.com");
+    let finished = doctor(&place, &[public]).await;
+    finished.passes("warn  proxies", &["TRUSTED_PROXIES", "limits of one network"]);
+    let certificate = Certificate::make(&place, "tls", &["login.example.com"]);
+    let [cert, key] = certificate.variables();
+    for variables in [
+        &[public, ("TRUSTED_PROXIES", "127.0.0.1")][..],
+        &[public, cert, key],
+        &[],
+    ] {
+        let finished = doctor(&place, variables).await;
+        assert!(!finished.stdout.contains("proxies"), "{finished:?}");
+    }
+}
+
+async fn a_certificate_is_judged_by_its_names_and_its_time(place: Place) {
+    let day = Duration::from_hours(24);
+    let now = OffsetDateTime::now_utc();
+    let judge = async |name: &str, hosts: &[&str], until: OffsetDateTime, url: &str| {
+        let certificate = Certificate::make_until(&place, name, hosts, until);
+        let [cert, key] = certificate.variables();
+        doctor(&place, &[("PUBLIC_URL", url), cert, key]).await
+    };
+    let site = "https://login.example.com";
+    for (hosts, url) in [
+        (&["example.com", "login.example.com"][..], site),
+        (&["*.example.com"], site),
+        (&["::1"], "https://[::1]:8443"),
+    ] {
+        let finished = judge("good", hosts, now + day * 15, url).await;
+        finished.passes("ok    certificate", &["good until"]);
+    }
+    for other in ["example.com", "other.example.com", "192.0.2.1"] {
+        let finished = judge("other", &[other], now + day * 90, site).await;
+        finished.fails("certificate", &["not for login.example.com", "PUBLIC_URL"]);
+    }
+    let finished = judge("soon", &["login.example.com"], now + day * 13, site).await;
+    finished.passes("warn  certificate", &["good until", "renew it"]);
+    let finished = judge("past", &["login.example.com"], now - day, site).await;
+    finished.fails("certificate", &["was good until", "renew it"]);
 }
 
 async fn what_others_can_read_is_told(place: Place) {

@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use rcgen::{CertificateParams, KeyPair};
+use time::OffsetDateTime;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_rustls::{
     TlsConnector,
@@ -30,14 +32,28 @@ impl Certificate {
     pub(crate) fn make(place: &Place, name: &str, hosts: &[&str]) -> Self {
         let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
         let made = rcgen::generate_simple_self_signed(hosts).expect("a certificate");
+        Self::kept(place, name, &made.cert, &made.signing_key)
+    }
+
+    /// As [`Certificate::make`], good until then.
+    pub(crate) fn make_until(place: &Place, name: &str, hosts: &[&str], until: OffsetDateTime) -> Self {
+        let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let mut parameters = CertificateParams::new(hosts).expect("names of hosts");
+        parameters.not_after = until;
+        let key = KeyPair::generate().expect("a key");
+        let certificate = parameters.self_signed(&key).expect("a certificate");
+        Self::kept(place, name, &certificate, &key)
+    }
+
+    fn kept(place: &Place, name: &str, certificate: &rcgen::Certificate, key: &KeyPair) -> Self {
         let file = place.directory().join(format!("{name}.pem"));
-        let key = place.directory().join(format!("{name}.key"));
-        std::fs::write(&file, made.cert.pem()).expect("a file");
-        std::fs::write(&key, made.signing_key.serialize_pem()).expect("a file");
+        let key_file = place.directory().join(format!("{name}.key"));
+        std::fs::write(&file, certificate.pem()).expect("a file");
+        std::fs::write(&key_file, key.serialize_pem()).expect("a file");
         Self {
             file,
-            key,
-            der: made.cert.der().clone(),
+            key: key_file,
+            der: certificate.der().clone(),
         }
     }
 
