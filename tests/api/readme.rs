@@ -118,7 +118,7 @@ const TABLE: [(&str, &[&[&str]]); 21] = [
 ];
 
 /// Commands of the README's `sh` blocks that are run elsewhere, or nowhere, and why not.
-const ELSEWHERE: [(&str, &str); 15] = [
+const ELSEWHERE: [(&str, &str); 17] = [
     ("cargo run", "by CI, beside the tests"),
     ("make test", "by CI"),
     (
@@ -130,7 +130,9 @@ const ELSEWHERE: [(&str, &str); 15] = [
     ("install ", "not: writes where this machine's programs are"),
     ("cd /var/lib/vestibule", "not: needs the two above"),
     ("docker ", "not: needs a daemon, and a registry"),
+    ("umask ", "not: with the one above"),
     ("echo ", "not: with the one above"),
+    ("#!/bin/sh", "not: certbot's"),
     (
         "vestibule user import --from sqlite:///./data/vestibule.db",
         "a_site_outgrows_its_database",
@@ -176,9 +178,10 @@ async fn every_command_is_run_somewhere(_: Place) {
         .filter(|line| !line.is_empty())
         .collect();
     assert!(commands.len() > 20, "{commands:?}");
-    let postgres = copy_and_restore();
+    let postgres = copy_and_restore().concat();
     for command in &commands {
-        let is_run = postgres.contains(command) || ELSEWHERE.iter().any(|(start, _)| command.starts_with(start));
+        let is_run = postgres.lines().any(|line| line == *command)
+            || ELSEWHERE.iter().any(|(start, _)| command.starts_with(start));
         assert!(is_run, "nothing runs {command}");
     }
     for (start, _) in ELSEWHERE {
@@ -292,7 +295,6 @@ async fn a_form_is_sent_as_json(place: Place) {
     let output = run(
         place.directory(),
         &format!("{command} --silent --show-error --fail-with-body"),
-        &[],
     )
     .await;
     assert!(output.contains("\"next\":\"/forgot-password\""), "{output}");
@@ -341,13 +343,16 @@ async fn a_site_outgrows_its_database(place: Place) {
         .vestibule_with(&["user", "disable", "bob@example.com"], &variables, "")
         .await
         .expect_success();
+    let invite = ["user", "create", "--invite", "--email", "cleo@example.com"];
+    place.vestibule_with(&invite, &variables, "").await.expect_success();
 
     let import = blocks(README)
         .find(|block| block.contains("data/vestibule.db"))
         .expect("the command");
     let import: Vec<&str> = import.split_whitespace().skip(1).collect();
     let imported = place.vestibule(&import).await.expect_success();
-    assert!(imported.stdout.contains("Imported 2 users"), "{imported:?}");
+    assert!(imported.stdout.contains("Imported 3 users"), "{imported:?}");
+    place.vestibule(&["user", "grant", "ann"]).await.expect_success();
     let shown = place.vestibule(&["user", "show", "ann"]).await.expect_success().stdout;
     let ann: serde_json::Value = serde_json::from_str(&shown).unwrap();
     assert_eq!((&ann["name"], &ann["email_verified"]), (&"Ann".into(), &true.into()));
@@ -362,14 +367,13 @@ async fn a_site_outgrows_its_database(place: Place) {
     assert!(shown.contains("\"is_active\": false"), "{shown}");
 }
 
-/// The lines of the README with which PostgreSQL is copied, and restored.
-fn copy_and_restore() -> [&'static str; 3] {
-    let section = between(README, "**With PostgreSQL** both commands refuse", "\n## ");
-    let copy = spans(section)
-        .find(|span| span.starts_with("pg_dump "))
-        .expect("how it is copied");
-    let mut restore = blocks(section).next().expect("how it is restored").lines();
-    [copy, restore.next().unwrap(), restore.next().unwrap()]
+/// The lines of the README with which PostgreSQL is copied, and restored, but for the last, which is Vestibule's.
+fn copy_and_restore() -> [&'static str; 2] {
+    let section = between(README, "**With PostgreSQL** both commands refuse", "\n### ");
+    let mut blocks = blocks(section);
+    let copy = blocks.next().expect("how it is copied");
+    let restore = blocks.next().expect("how it is restored");
+    [copy, restore.strip_suffix("vestibule keys rotate --now\n").unwrap()]
 }
 
 async fn a_copy_in_postgresql_comes_back(place: Place) {
@@ -380,17 +384,17 @@ async fn a_copy_in_postgresql_comes_back(place: Place) {
         .expect_success();
     let server = place.start().await;
     let session = server.log_in_with("ann@example.com", "a staple for the horse").await;
-    let [copy, restore, end] = copy_and_restore();
-    let variables = [("DATABASE_URL", place.database_url())];
-    run(place.directory(), copy, &variables).await;
+    let [copy, restore] = copy_and_restore();
+    let settings = format!("DATABASE_URL='{}'\nSITE_NAME='Two words'\n", place.database_url());
+    fs::write(place.directory().join(".env"), settings).unwrap();
+    run(place.directory(), copy).await;
     server.stop().await;
     place
         .vestibule(&["user", "delete", "ann@example.com", "--yes"])
         .await
         .expect_success();
 
-    run(place.directory(), restore, &variables).await;
-    run(place.directory(), end, &variables).await;
+    run(place.directory(), restore).await;
     place.vestibule(&["keys", "rotate", "--now"]).await.expect_success();
     let server = place.start().await;
     server
@@ -409,13 +413,12 @@ async fn a_copy_in_postgresql_comes_back(place: Place) {
     server.log_in_with("ann@example.com", "a staple for the horse").await;
 }
 
-/// Runs a line as a shell does, with PostgreSQL's programs where Debian hides them, and gives its output.
-async fn run(directory: &Path, line: &str, variables: &[(&str, &str)]) -> String {
+/// Runs lines as a shell does, with PostgreSQL's programs where Debian hides them, and gives its output.
+async fn run(directory: &Path, lines: &str) -> String {
     let hidden = "PATH=$PATH:$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)";
     let mut command = Command::new("bash");
     command
-        .args(["-c", &format!("{hidden}; set -eu\n{line}")])
-        .envs(variables.iter().copied())
+        .args(["-c", &format!("{hidden}; set -eu\n{lines}")])
         .current_dir(directory);
     let output = tokio::task::spawn_blocking(move || command.output())
         .await
@@ -426,6 +429,6 @@ async fn run(directory: &Path, line: &str, variables: &[(&str, &str)]) -> String
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    assert!(output.status.success(), "{line}\n{shown}");
+    assert!(output.status.success(), "{lines}\n{shown}");
     shown
 }
