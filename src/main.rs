@@ -2,9 +2,12 @@
 
 mod commands;
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{
+    CommandFactory, FromArgMatches, Parser, Subcommand,
+    error::{ContextKind, ContextValue},
+};
 use vestibule::config::{self, Config, Settings};
 
 /// A self-hosted sign-in server.
@@ -61,9 +64,29 @@ fn main() -> ExitCode {
     }
 }
 
+impl Cli {
+    fn read() -> Result<Self, clap::Error> {
+        let mut command = Self::command().mut_subcommands(Settings::unseen);
+        let matches = command.try_get_matches_from_mut(env::args_os())?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+/// To who tries `--password`, an option that is called nearly so is no help.
+fn in_words(mut error: clap::Error) -> clap::Error {
+    let argument = error.get(ContextKind::InvalidArg);
+    if matches!(argument, Some(ContextValue::String(argument)) if argument == "--password") {
+        let tip = "a password is never an argument, which everybody on the machine can read: it is asked for, or read from \
+                   standard input";
+        error.remove(ContextKind::SuggestedArg);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}
+
 fn run() -> anyhow::Result<()> {
     let dot_env = config::read_dot_env();
-    let cli = Cli::parse();
+    let cli = Cli::read().unwrap_or_else(|error| in_words(error).exit());
     let config = dot_env.and_then(|warnings| {
         let mut config = Config::load(cli.settings)?;
         config.warnings.extend(warnings);

@@ -99,19 +99,17 @@ pub(super) const VARIABLES: &[Variable] = &[
 
 impl Variable {
     fn argument(&self, flag: &'static str) -> Arg {
-        let help = match self.default {
-            "" => self.help.to_owned(),
-            default => format!("{} [default: {default}]", self.help),
+        let default = match self.default {
+            "" => String::new(),
+            default => format!(" [default: {default}]"),
         };
+        // Not clap's `env`: it would take what the environment says for typed, and put that into the usage of errors.
         Arg::new(self.name)
             .long(flag)
-            .env(self.name)
-            // The help would print the variable's present value, and DATABASE_URL holds a password.
-            .hide_env_values(true)
             .value_name(self.value_name)
             .help_heading("Configuration")
             .global(true)
-            .help(help)
+            .help(format!("{}{default} [env: {}]", self.help, self.name))
     }
 }
 
@@ -122,6 +120,32 @@ impl Variable {
 pub struct Settings(BTreeMap<&'static str, String>);
 
 impl Settings {
+    /// Has a command, and those below it, take the flags after it without a word in its help, where they would bury its
+    /// own.
+    #[must_use]
+    pub fn unseen(command: Command) -> Command {
+        command
+            .args(arguments().map(|argument| argument.hide(true)))
+            .after_help("Every option of `vestibule --help` can be given here too.")
+            .mut_subcommands(Self::unseen)
+    }
+
+    fn gather(
+        matches: &ArgMatches,
+        environment: impl Fn(&str) -> Result<Option<String>, clap::Error>,
+    ) -> Result<Self, clap::Error> {
+        let mut texts = BTreeMap::new();
+        for variable in VARIABLES {
+            let flag = variable.flag.and_then(|_| matches.get_one::<String>(variable.name));
+            let text = match flag {
+                Some(text) => Some(text.clone()),
+                None => environment(variable.name)?,
+            };
+            texts.extend(text.map(|text| (variable.name, text)));
+        }
+        Ok(Self(texts))
+    }
+
     pub(super) fn from_variables<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let named = |name: &str| {
             let mut known = VARIABLES.iter().map(|variable| variable.name);
@@ -153,15 +177,7 @@ impl fmt::Debug for Settings {
 
 impl clap::FromArgMatches for Settings {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut texts = BTreeMap::new();
-        for variable in VARIABLES {
-            let text = match variable.flag {
-                Some(_) => matches.get_one::<String>(variable.name).cloned(),
-                None => environment(variable.name)?,
-            };
-            texts.extend(text.map(|text| (variable.name, text)));
-        }
-        Ok(Self(texts))
+        Self::gather(matches, environment)
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -172,16 +188,18 @@ impl clap::FromArgMatches for Settings {
 
 impl clap::Args for Settings {
     fn augment_args(command: Command) -> Command {
-        command.args(
-            VARIABLES
-                .iter()
-                .filter_map(|variable| variable.flag.map(|flag| variable.argument(flag))),
-        )
+        command.args(arguments())
     }
 
     fn augment_args_for_update(command: Command) -> Command {
         Self::augment_args(command)
     }
+}
+
+fn arguments() -> impl Iterator<Item = Arg> {
+    VARIABLES
+        .iter()
+        .filter_map(|variable| variable.flag.map(|flag| variable.argument(flag)))
 }
 
 fn environment(name: &str) -> Result<Option<String>, clap::Error> {
@@ -312,13 +330,17 @@ fn is_secret(name: &str, value: &str) -> bool {
 mod tests {
     use std::fs;
 
-    use clap::{Args as _, FromArgMatches as _};
+    use clap::Args as _;
 
     use super::*;
 
-    /// The parser without the environment, which belongs to whoever runs the tests.
     fn command() -> Command {
-        Settings::augment_args(Command::new("vestibule")).mut_args(|argument| argument.env(None::<&str>))
+        Settings::augment_args(Command::new("vestibule"))
+    }
+
+    /// Without the environment, which belongs to whoever runs the tests.
+    fn flags(matches: &ArgMatches) -> Settings {
+        Settings::gather(matches, |_| Ok(None)).unwrap()
     }
 
     #[test]
@@ -336,23 +358,43 @@ mod tests {
         let matches = command()
             .try_get_matches_from(["vestibule", "--port", "9000", "--products=off"])
             .unwrap();
-        let settings = Settings::from_arg_matches(&matches).unwrap();
+        let settings = flags(&matches);
         assert_eq!(settings.get("PORT"), Some("9000"));
         assert_eq!(settings.get("PRODUCTS"), Some("off"));
         assert_eq!(settings.get("HOST"), None);
     }
 
     #[test]
+    fn a_flag_wins_over_the_environment() {
+        let matches = command().try_get_matches_from(["vestibule", "--port", "9000"]).unwrap();
+        let settings = Settings::gather(&matches, |name| Ok(Some(format!("the environment's {name}")))).unwrap();
+        assert_eq!(
+            ["PORT", "HOST", "SECRET_KEY"].map(|name| settings.get(name)),
+            [
+                Some("9000"),
+                Some("the environment's HOST"),
+                Some("the environment's SECRET_KEY")
+            ]
+        );
+    }
+
+    #[test]
     fn a_flag_may_stand_after_the_command_too() {
-        let command = command().subcommand(Command::new("user").subcommand(Command::new("list")));
+        let list = Command::new("list").arg(Arg::new("json").long("json").num_args(0));
+        let command = command().subcommand(Command::new("user").subcommand(list));
+        let command = command.mut_subcommands(Settings::unseen);
         let matches = command
+            .clone()
             .try_get_matches_from(["vestibule", "--host", "::1", "user", "list", "--port", "9000"])
             .unwrap();
-        let settings = Settings::from_arg_matches(&matches).unwrap();
+        let settings = flags(&matches);
         assert_eq!(
             (settings.get("HOST"), settings.get("PORT")),
             (Some("::1"), Some("9000"))
         );
+        let help = command.try_get_matches_from(["vestibule", "user", "list", "--help"]);
+        let help = help.unwrap_err().to_string();
+        assert!(help.contains("--json") && !help.contains("--port"), "{help}");
     }
 
     #[test]

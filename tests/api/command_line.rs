@@ -23,6 +23,7 @@ both_engines![
 
 one_engine![
     sqlite: Sqlite,
+    help_and_usage_tell_of_a_commands_own_options,
     the_openapi_document_is_printed,
     a_stop_finishes_the_request_in_flight,
     a_busy_port_is_told,
@@ -63,6 +64,42 @@ async fn the_first_admin_is_made_from_standard_input(place: Place) {
         .expect_success()
         .stdout;
     assert!(!help.contains("--password "), "{help}");
+    let refused = place
+        .vestibule(&["user", "create", "--email", "ann@example.com", "--password", "hunter2"])
+        .await
+        .expect_failure();
+    assert!(
+        refused.stderr.contains("a password is never an argument") && !refused.stderr.contains("password-min"),
+        "{refused:?}"
+    );
+}
+
+async fn help_and_usage_tell_of_a_commands_own_options(place: Place) {
+    let help = place.vestibule(&["--help"]).await.expect_success().stdout;
+    assert!(help.contains("--port <PORT>") && help.contains("[env: PORT]"), "{help}");
+    for arguments in [&["user", "import", "--help"][..], &["help", "user", "import"]] {
+        let help = place.vestibule(arguments).await.expect_success().stdout;
+        assert!(
+            help.contains("--bring-back") && help.contains("Every option of `vestibule --help`"),
+            "{help}"
+        );
+        assert!(!help.contains("--port"), "{help}");
+    }
+    let refused = place
+        .vestibule_with(&["backup"], &[("PORT", "8000")], "")
+        .await
+        .expect_failure();
+    assert!(
+        refused.stderr.contains("Usage: vestibule backup [OPTIONS] <FILE>")
+            || refused.stderr.contains("Usage: vestibule backup <FILE>"),
+        "{refused:?}"
+    );
+    // They are taken there all the same.
+    let refused = place
+        .vestibule(&["user", "list", "--port", "many"])
+        .await
+        .expect_failure();
+    assert!(refused.stderr.contains("PORT"), "{refused:?}");
 }
 
 async fn users_are_listed_shown_and_found_by_any_name(place: Place) {
