@@ -89,8 +89,9 @@ impl From<SigningKeyRow> for KeyStatus {
 pub enum SigningKeyError {
     /// They were sealed with another `SEALING_KEY`.
     #[error(
-        "the signing key {kid} was sealed with another SEALING_KEY; set the one that this database was used with, or \
-         delete the rows of signing_keys to have new keys made (every access token then ends)"
+        "the signing key {kid} was sealed with another SEALING_KEY; set the one that this database was used with. Only if \
+         that is lost, have new keys made, with which every access token ends: `DELETE FROM signing_keys` in the database, \
+         by sqlite3 or psql"
     )]
     Unsealable {
         /// The key's id.

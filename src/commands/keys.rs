@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use vestibule::{
     auth::{Actor, Auth, KeyStatus},
+    clock::{Clock, SystemClock},
     config::{Config, Signing},
 };
 
@@ -42,7 +43,14 @@ async fn obey(command: Command, auth: &Auth, signing: &Signing) -> anyhow::Resul
             }
         }
         Command::Rotate { now } => {
+            let waiting = waiting_key(auth).await?;
             auth.rotate_signing_keys(&Actor::Operator, now).await?;
+            if let Some(waiting) = waiting.filter(|_| !now) {
+                super::say(format_args!(
+                    "A new key was waiting already; it signs from {}, until the one that is made now does.",
+                    waiting.signs_from
+                ))?;
+            }
             super::say("A new signing key is published.")?;
             if now {
                 super::say(
@@ -57,12 +65,24 @@ async fn obey(command: Command, auth: &Auth, signing: &Signing) -> anyhow::Resul
     Ok(())
 }
 
+/// The key that is published and does not sign yet, if there is one.
+async fn waiting_key(auth: &Auth) -> anyhow::Result<Option<KeyStatus>> {
+    let keys = auth.list_signing_keys(&Actor::Operator).await?;
+    let newest = keys.into_iter().next_back();
+    Ok(newest.filter(|key| key.signs_from > SystemClock.now()))
+}
+
 fn describe(key: &KeyStatus) -> String {
-    let until = key
-        .verifies_until
-        .map_or_else(|| "open".to_owned(), |until| until.to_string());
-    format!(
-        "{}  {}  signs from {}  until {until}",
-        key.kid, key.algorithm, key.signs_from
-    )
+    let KeyStatus {
+        kid,
+        algorithm,
+        signs_from,
+        ..
+    } = key;
+    match key.verifies_until {
+        None => format!("{kid}  {algorithm}  signs from {signs_from} until it is rotated"),
+        Some(until) => {
+            format!("{kid}  {algorithm}  signs from {signs_from} until its successor does, published until {until}")
+        }
+    }
 }

@@ -147,6 +147,7 @@ async fn create(auth: &Auth, new: NewUser) -> anyhow::Result<()> {
         admin,
         invite,
     } = new;
+    refuse_taken(auth, &email).await?;
     if invite {
         let new = InviteUser {
             email,
@@ -166,6 +167,22 @@ async fn create(auth: &Auth, new: NewUser) -> anyhow::Result<()> {
     };
     let user = auth.create_user(&actor, new, &client).await.map_err(in_words)?;
     Ok(super::say(format_args!("Made {} ({})", user.email, user.id))?)
+}
+
+/// Before anybody is asked for a password in vain. Where another makes the account meanwhile, the operation refuses.
+async fn refuse_taken(auth: &Auth, email: &str) -> anyhow::Result<()> {
+    // Else it would be taken for a username, or an id.
+    if !email.contains('@') {
+        return Ok(());
+    }
+    match auth.find_user(&Actor::Operator, email).await {
+        Err(Error::NotFound) => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(_) => bail!(
+            "Email already registered: `vestibule user show {email}` shows the account, `vestibule user grant {email}` makes \
+             an admin of it"
+        ),
+    }
 }
 
 async fn obey(command: AccountCommand, auth: &Auth) -> anyhow::Result<()> {
@@ -191,19 +208,25 @@ async fn obey(command: AccountCommand, auth: &Auth) -> anyhow::Result<()> {
         }
         AccountCommand::Show { user } => super::say_json(&find(auth, &user).await?)?,
         AccountCommand::Grant { user, role } => {
-            let user = find(auth, &user).await?;
+            let before = find(auth, &user).await?;
             let user = auth
-                .grant_role(&actor, user.id, &role, &client)
+                .grant_role(&actor, before.id, &role, &client)
                 .await
                 .map_err(in_words)?;
             super::say(roles_in_words(&user))?;
+            if !before.roles.contains(&role) {
+                remark_on_granted(auth, &user, &role).await?;
+            }
         }
         AccountCommand::Revoke { user, role } => {
-            let user = find(auth, &user).await?;
+            let before = find(auth, &user).await?;
             let user = auth
-                .revoke_role(&actor, user.id, &role, &client)
+                .revoke_role(&actor, before.id, &role, &client)
                 .await
                 .map_err(in_words)?;
+            if !before.roles.contains(&role) {
+                super::say(format_args!("{} did not have the role {role}", user.email))?;
+            }
             super::say(roles_in_words(&user))?;
         }
         AccountCommand::Disable { user } => set_active(auth, &user, false).await?,
@@ -259,6 +282,23 @@ async fn list(auth: &Auth, mut query: UserQuery, json: bool) -> anyhow::Result<(
             None => return Ok(()),
         }
     }
+}
+
+/// A role that nobody else has may be one that was mistyped.
+async fn remark_on_granted(auth: &Auth, user: &User, role: &str) -> anyhow::Result<()> {
+    if role == ADMIN {
+        return Ok(super::say(format_args!("{} is an admin now", user.email))?);
+    }
+    let query = UserQuery {
+        role: Some(role.to_owned()),
+        limit: Some(2),
+        ..UserQuery::default()
+    };
+    let holders = auth.list_users(&Actor::Operator, query).await.map_err(in_words)?;
+    if holders.items.len() < 2 {
+        super::say(format_args!("nobody else has the role {role}"))?;
+    }
+    Ok(())
 }
 
 fn roles_in_words(user: &User) -> String {

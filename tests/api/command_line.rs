@@ -12,6 +12,7 @@ both_engines![
     the_first_admin_is_made_from_standard_input,
     users_are_listed_shown_and_found_by_any_name,
     roles_are_granted_and_revoked_beside_a_running_server,
+    what_a_role_came_to_is_told,
     users_are_disabled_enabled_and_deleted,
     the_last_admin_stays,
     keys_are_listed_and_rotated,
@@ -100,6 +101,32 @@ async fn help_and_usage_tell_of_a_commands_own_options(place: Place) {
         .await
         .expect_failure();
     assert!(refused.stderr.contains("PORT"), "{refused:?}");
+}
+
+async fn what_a_role_came_to_is_told(place: Place) {
+    for name in ["root", "ann"] {
+        create(&place, &format!("{name}@example.com"), &["--username", name]).await;
+    }
+    for (arguments, said, unsaid) in [
+        (&["grant", "ann"][..], "ann@example.com is an admin now", "nobody else"),
+        (&["grant", "ann"], "has the roles: admin", "now"),
+        (
+            &["grant", "root", "amdin"],
+            "nobody else has the role amdin",
+            "admin now",
+        ),
+        (&["grant", "ann", "amdin"], "amdin", "nobody else"),
+        (
+            &["revoke", "root", "nosuch"],
+            "did not have the role nosuch",
+            "no roles",
+        ),
+        (&["revoke", "root", "amdin"], "has no roles", "did not have"),
+    ] {
+        let told = place.vestibule(&[&["user"], arguments].concat()).await;
+        let told = told.expect_success().stdout;
+        assert!(told.contains(said) && !told.contains(unsaid), "{arguments:?}: {told}");
+    }
 }
 
 async fn users_are_listed_shown_and_found_by_any_name(place: Place) {
@@ -227,8 +254,19 @@ async fn keys_are_listed_and_rotated(place: Place) {
     create(&place, "ann@example.com", &[]).await;
     assert_eq!(count().await, 1);
     let rotated = place.vestibule(&["keys", "rotate"]).await.expect_success().stdout;
-    assert!(rotated.contains("signs from 20"), "{rotated}");
+    assert!(
+        rotated.contains("signs from 20") && !rotated.contains("waiting"),
+        "{rotated}"
+    );
     assert_eq!(count().await, 2);
+    let listed = place.vestibule(&["keys", "list"]).await.expect_success().stdout;
+    let keys: Vec<&str> = listed.lines().collect();
+    assert!(
+        keys[0].contains("until its successor does, published until 20") && keys[1].ends_with("until it is rotated"),
+        "{listed}"
+    );
+    let rotated = place.vestibule(&["keys", "rotate"]).await.expect_success().stdout;
+    assert!(rotated.contains("was waiting already"), "{rotated}");
     let rotated = place
         .vestibule(&["keys", "rotate", "--now"])
         .await
@@ -318,6 +356,12 @@ async fn mistakes_are_told_in_words(place: Place) {
             &["user", "create", "--email", "ANN@example.com", "--username", "ANN"],
             "plum-Tractor-94-orbit\n",
             "email already registered",
+        ),
+        // And before anybody is asked for a password.
+        (
+            &["user", "create", "--admin", "--email", "ANN@example.com"],
+            "",
+            "`vestibule user grant ann@example.com`",
         ),
         (
             &["user", "create", "--email", "bob@example.com", "--username", "ANN"],
