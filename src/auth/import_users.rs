@@ -206,7 +206,9 @@ impl ImportRun {
         }
         let mut without = Vec::new();
         match user.password_hash.check() {
-            Err(reason) if !self.options.without_passwords => return Err(reason.to_string()),
+            Err(reason) if !self.options.without_passwords => {
+                return Err(format!("{reason}; --without-passwords brings such users over"));
+            }
             // Nothing is lost that there was.
             Err(UnusableHash::Absent) | Ok(()) => {}
             Err(reason) => without.push(format!("password: {reason}")),

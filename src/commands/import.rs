@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -96,7 +96,7 @@ fn mapped(text: &str) -> Result<(Field, String), String> {
 
 pub(crate) async fn run(import: &Import, config: &Config) -> anyhow::Result<()> {
     let mut run = ImportRun::new(import.options()).map_err(super::user::in_words)?;
-    let mut source = import.open().await?;
+    let mut source = import.open(config).await?;
     let mut report = Report::open(import)?;
     super::say(format_args!("Reading {}", source.describe()))?;
     let work = async |auth: &Auth| {
@@ -115,12 +115,13 @@ pub(crate) async fn run(import: &Import, config: &Config) -> anyhow::Result<()> 
     }
     let counts = run.counts();
     if counts.skipped + counts.incomplete > 0 {
-        let left = format!(
-            "{} skipped, {} imported without all that they had",
-            users(counts.skipped),
-            users(counts.incomplete)
-        );
-        return Err(Unfinished(left).into());
+        let left = [
+            (counts.skipped, "skipped"),
+            (counts.incomplete, "imported without all that they had"),
+        ];
+        let left = left.into_iter().filter(|(count, _)| *count > 0);
+        let left: Vec<String> = left.map(|(count, what)| format!("{} {what}", users(count))).collect();
+        return Err(Unfinished(left.join(", ")).into());
     }
     Ok(())
 }
@@ -138,7 +139,7 @@ impl Import {
         }
     }
 
-    async fn open(&self) -> anyhow::Result<Source> {
+    async fn open(&self, config: &Config) -> anyhow::Result<Source> {
         let mapping = Mapping {
             columns: self.mapped.clone(),
             without_passwords: self.without_passwords,
@@ -148,7 +149,15 @@ impl Import {
         }
         let from = self.from.as_deref().unwrap_or_default();
         let database = DatabaseUrl::parse(from).map_err(|message| anyhow::anyhow!("--from {message}"))?;
-        Ok(Source::of_table(&app::location(&database), &self.table, &mapping).await?)
+        let location = app::location(&database);
+        // A table in another schema there is another application's.
+        if !self.table.contains('.') && location.is_same(&app::location(&config.database)) {
+            bail!(
+                "--from names the database into which users are imported: name the application's, and Vestibule's own, \
+                 another, in DATABASE_URL"
+            );
+        }
+        Ok(Source::of_table(&location, &self.table, &mapping).await?)
     }
 
     fn format_of(&self, path: &Path) -> anyhow::Result<Format> {
@@ -305,7 +314,7 @@ impl Report {
         super::say(format_args!(
             "{verb} {}, {} were here already, {} skipped",
             users(counts.imported),
-            counts.unchanged,
+            counts.unchanged - counts.deleted,
             counts.skipped
         ))?;
         for remark in self.remarks(counts, config) {
@@ -318,9 +327,9 @@ impl Report {
     fn remarks(&self, counts: ImportCounts, config: &Config) -> Vec<String> {
         let mut remarks = Vec::new();
         if counts.deleted > 0 {
-            let deleted = counts.deleted;
+            let deleted = users(counts.deleted);
             remarks.push(format!(
-                "{deleted} were imported before and deleted here: --bring-back imports them again"
+                "Left out: {deleted} imported before and deleted here since; --bring-back imports them again"
             ));
         }
         if counts.roles_left > 0 {

@@ -112,8 +112,17 @@ fn columns_in_words(columns: &[String], field: Field) -> String {
     if columns.is_empty() {
         return "there are no columns at all".to_owned();
     }
+    if let [only] = columns
+        && let Some(separator) = only.chars().find(|character| [';', '\t'].contains(character))
+    {
+        return format!("the names in the first line are separated by {separator:?}, and must be by commas");
+    }
+    let otherwise = match field {
+        Field::HashedPassword => ", or bring users over who have none with --without-passwords",
+        _ => "",
+    };
     format!(
-        "name it with --map {}=COLUMN; there are {}",
+        "name it with --map {}=COLUMN{otherwise}; there are {}",
         field.name(),
         columns.join(", ")
     )

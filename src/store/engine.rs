@@ -1,6 +1,11 @@
 //! The few places where SQLite and PostgreSQL differ.
 
-use std::{fmt::Write, io, path::Path, thread};
+use std::{
+    fmt::Write,
+    io,
+    path::{Path, PathBuf},
+    thread,
+};
 
 use sqlx::{
     AnyConnection, Connection,
@@ -211,6 +216,19 @@ pub(super) async fn sqlite_owner(path: &Path) -> Result<AnyConnection, sqlx::Err
 pub(super) fn postgres(url: &str, watch: &Watch) -> Result<Connections, sqlx::Error> {
     let pool = pool(POSTGRES_CONNECTIONS, POSTGRES_SESSION, watch);
     Ok(Connections::of(pool.connect_lazy_with(url.parse()?), watch))
+}
+
+/// Whether two URLs lead to one database, as far as can be told without asking there.
+pub(super) fn is_same_postgres(one: &str, other: &str) -> bool {
+    let parsed = (one.parse::<PgConnectOptions>(), other.parse::<PgConnectOptions>());
+    matches!(&parsed, (Ok(one), Ok(other)) if postgres_place(one) == postgres_place(other))
+}
+
+/// With the options, as the schema may be one of them.
+fn postgres_place(options: &PgConnectOptions) -> (&str, u16, Option<&PathBuf>, &str, Option<&str>) {
+    let database = options.get_database().unwrap_or(options.get_username());
+    let (host, port) = (options.get_host(), options.get_port());
+    (host, port, options.get_socket(), database, options.get_options())
 }
 
 /// A connection to find out what there is, and to migrate it.

@@ -3,7 +3,12 @@
 //! Reads are methods of `Store`, one query each. Writes are methods of `Tx`, so that what belongs together commits
 //! together. One set of statements serves SQLite and PostgreSQL; the few differences are in `engine`.
 
-use std::{fmt, path, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt, path,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use sqlx::{
     Any, FromRow,
@@ -74,6 +79,21 @@ pub enum Location {
     Sqlite(PathBuf),
     /// A `postgres://` URL. The tables live in the first schema of its `search_path`.
     Postgres(String),
+}
+
+impl Location {
+    /// Whether both lead to one database, as far as can be told without asking there.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Sqlite(one), Self::Sqlite(other)) => {
+                let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+                canonical(one) == canonical(other)
+            }
+            (Self::Postgres(one), Self::Postgres(other)) => engine::is_same_postgres(one, other),
+            _ => false,
+        }
+    }
 }
 
 /// Without the URL, which holds a password.

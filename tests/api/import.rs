@@ -164,8 +164,8 @@ async fn whoever_deleted_their_account_stays_deleted(place: Place) {
         .expect_success();
 
     let told = import(&place, &file, &[]).await.expect_success();
-    assert_told(&told, "Imported 0 users, 2 were here already");
-    assert_told(&told, "--bring-back");
+    assert_told(&told, "Imported 0 users, 1 were here already");
+    assert_told(&told, "1 user imported before and deleted here since; --bring-back");
     assert_eq!(server.count("SELECT COUNT(*) FROM users").await, 1);
     // Nothing is left that her address could be guessed from.
     let erased = "SELECT COUNT(*) FROM imports WHERE user_id IS NULL AND address_key = ''";
@@ -227,7 +227,7 @@ async fn what_cannot_come_over_is_told_with_its_row_and_reason(place: Place) {
         (4, "skipped", "plain text"),
         (5, "skipped", "a cost of at most 14"),
         (6, "skipped", "of a kind"),
-        (7, "skipped", "no password hash"),
+        (7, "skipped", "no password hash; --without-passwords"),
         (8, "skipped", "is_active"),
         (9, "skipped", "email"),
         (10, "imported without", "username: A username is"),
@@ -266,6 +266,10 @@ async fn a_dry_run_checks_everything_and_writes_nothing(place: Place) {
     assert_told(
         &told,
         "nothing was written: would import 1 user, 0 were here already, 1 skipped",
+    );
+    assert!(
+        told.stderr.contains("1 user skipped") && !told.stderr.contains("0 users"),
+        "{told:?}"
     );
     // Not even a database.
     let missing = place.vestibule(&["user", "list"]).await.expect_failure();
@@ -528,9 +532,21 @@ async fn assert_whole(server: &Server) {
 async fn mistakes_are_told_in_words(place: Place) {
     let file = write(&place, "users.jsonl", &[user(1, "ann")]);
     let unknown = write(&place, "users.txt", &[]);
+    let unhashed = write(&place, "unhashed.jsonl", &[json!({"email": "ann@example.com"})]);
+    let semicolons = place.directory().join("semicolons.csv");
+    fs::write(&semicolons, "email;hashed_password\nann@example.com;x\n").unwrap();
     for (arguments, said) in [
         (&[][..], "--from"),
         (&["missing.jsonl"], "missing.jsonl"),
+        (&[&unhashed], "--without-passwords"),
+        (
+            &[semicolons.to_str().unwrap()],
+            "separated by ';', and must be by commas",
+        ),
+        (
+            &["--from", place.database_url()],
+            "the database into which users are imported",
+        ),
         (&[&unknown], "--format"),
         (&[&file, "--map", "mail=email"], "mail is no field"),
         (&[&file, "--map", "email=mail"], "no column mail; there are"),
