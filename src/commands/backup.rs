@@ -39,6 +39,9 @@ pub(crate) async fn run(backup: &Backup, config: &Config) -> anyhow::Result<()> 
             "--with-key copies a generated key, but SEALING_KEY is set: keep a copy of that, wherever you keep secrets"
         );
     }
+    if !database.exists() {
+        return Err(super::no_database(database.display()));
+    }
     let file = &backup.file;
     store::back_up(database, file).await?;
     super::say(format_args!("Copied {} to {}", database.display(), file.display()))?;

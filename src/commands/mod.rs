@@ -18,7 +18,6 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::bail;
 use serde::Serialize;
 use uuid::Uuid;
 use vestibule::{
@@ -34,12 +33,16 @@ pub(crate) async fn with_auth(
     work: impl AsyncFnOnce(&Auth) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     if let Some(name) = missing_database(config).await? {
-        bail!(
-            "there is no database yet, {name}: run this command with the server's DATA_DIR or DATABASE_URL, in its working \
-             directory where they are relative"
-        );
+        return Err(no_database(name));
     }
     with_new_auth(config, work).await
+}
+
+fn no_database(name: impl std::fmt::Display) -> anyhow::Error {
+    anyhow::anyhow!(
+        "there is no database yet, {name}: run this command with the server's DATA_DIR or DATABASE_URL, in its working \
+         directory where they are relative"
+    )
 }
 
 /// What the database is called, if it is not there.

@@ -1,6 +1,9 @@
 //! `vestibule restore`: a copy takes the place of the database.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -47,7 +50,10 @@ pub(crate) async fn run(restore: &Restore, config: &Config) -> anyhow::Result<()
         ..config.clone()
     };
     let opened = Services::open(&in_the_copy, Arc::new(SystemClock)).await;
-    let services = opened.with_context(|| format!("{} cannot be used; nothing was replaced", file.display()))?;
+    let services = opened.with_context(|| {
+        let hint = key_hint(file, config);
+        format!("{} cannot be used; nothing was replaced{hint}", file.display())
+    })?;
     let ended = services.auth.restore_backup(&Actor::Operator, &Client::default()).await;
     services.close().await;
     let ended = ended.context("nothing was replaced")?;
@@ -69,4 +75,13 @@ pub(crate) async fn run(restore: &Restore, config: &Config) -> anyhow::Result<()
         ended.sessions, ended.links, ended.messages
     ))?;
     Ok(())
+}
+
+/// Whoever copied both files to a new machine may not know of `--with-key`.
+fn key_hint(file: &Path, config: &Config) -> String {
+    let key = key_of(file);
+    match config.sealing_key_file() {
+        Some(kept) if !kept.exists() && key.exists() => format!("; --with-key puts {} back first", key.display()),
+        _ => String::new(),
+    }
 }

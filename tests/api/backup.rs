@@ -184,7 +184,9 @@ async fn a_backup_is_its_owners_alone_and_overwrites_nothing(place: Place) {
 
 async fn a_backup_can_be_made_while_nothing_runs_and_of_an_older_database(place: Place) {
     let missing = place.vestibule(&["backup", "copy.db"]).await.expect_failure();
-    assert!(missing.stderr.contains("there is no file"), "{missing:?}");
+    for said in ["there is no database yet", "DATA_DIR"] {
+        assert!(missing.stderr.contains(said), "{missing:?}");
+    }
     assert_eq!(files(&place), Vec::<String>::new());
     let server = place.start().await;
     server.sign_up("ann@example.com").await;
@@ -536,7 +538,18 @@ async fn the_generated_key_goes_with_a_backup_that_asks_for_it(place: Place) {
         .vestibule_with(&["restore", "plain.db"], &there, "")
         .await
         .expect_failure();
-    assert!(refused.stderr.contains("sealing.key is missing"), "{refused:?}");
+    assert!(
+        refused.stderr.contains("sealing.key is missing") && !refused.stderr.contains("--with-key"),
+        "{refused:?}"
+    );
+    let refused = place
+        .vestibule_with(&["restore", "copy.db"], &there, "")
+        .await
+        .expect_failure();
+    assert!(
+        refused.stderr.contains("--with-key puts copy.db.key back"),
+        "{refused:?}"
+    );
     assert!(!directory.join("vestibule.db").exists());
     let told = place
         .vestibule_with(&["restore", "--with-key", "copy.db"], &there, "")
