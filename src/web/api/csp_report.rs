@@ -83,7 +83,7 @@ impl<S: Sync> FromRequest<S> for Report {
 }
 
 fn no_report() -> Problem {
-    let message = "The body must be a report of a violation";
+    let message = "The body must be a report of a violation.";
     Problem::fields(vec![FieldProblem::new("", "wrong_type", message)])
 }
 
