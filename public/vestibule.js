@@ -52,6 +52,11 @@ for (const field of document.querySelectorAll("[data-strength]")) {
     meter.style.minHeight = `${meter.offsetHeight}px`;
   };
 
+  const clear = () => {
+    bar.hidden = true;
+    text.textContent = "";
+  };
+
   const ask = async () => {
     asking = new AbortController();
     // Whose it will be: typed into the same form, or known to the page.
@@ -65,6 +70,8 @@ for (const field of document.querySelectorAll("[data-strength]")) {
         signal: asking.signal,
       });
       if (answer.ok) tell(await answer.json());
+      // Asked too often, or the server has no time: what was said of another password must not stand beside this one.
+      else clear();
     } catch {
       // Nobody asked for a meter: one that fails is no news. The form will tell.
     }
@@ -76,8 +83,7 @@ for (const field of document.querySelectorAll("[data-strength]")) {
     if (input.value) {
       timer = setTimeout(ask, 300);
     } else {
-      bar.hidden = true;
-      text.textContent = "";
+      clear();
     }
   });
 

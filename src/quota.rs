@@ -72,6 +72,12 @@ impl Quota {
         Ok(Self { count, window })
     }
 
+    /// So many times as much in the same time.
+    #[must_use]
+    pub const fn times(self, factor: u32) -> Self {
+        Self::new(self.count.saturating_mul(factor), self.window)
+    }
+
     /// How much passes at once.
     #[must_use]
     pub const fn count(self) -> u32 {

@@ -67,6 +67,19 @@ test.describe('the strength meter', () => {
   });
 });
 
+test.describe('strength meter, asked too often', () => {
+  test('takes back what it said of another password', async ({ visitor, watch }) => {
+    watch.expect(/^console error: Failed to load resource/);
+    await visitor.visit('/signup');
+    const status = visitor.page.locator('.strength').getByRole('status');
+    await visitor.fill({ Password: NEW_PASSWORD });
+    await expect(status).toHaveText(/password\.$/);
+    await visitor.page.route('**/api/auth/password-strength', (route) => route.fulfill({ status: 429 }));
+    await visitor.fill({ Password: 'password' });
+    await expect(status).toHaveText('');
+  });
+});
+
 test.describe('show password', () => {
   test('shows and hides what is typed, without taking the caret away', async ({ visitor }) => {
     await visitor.visit('/login');

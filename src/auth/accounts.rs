@@ -32,14 +32,15 @@ impl Auth {
         kind: EventKind,
         client: &Client,
     ) -> Result<UserRow, Error> {
-        let spent = self.limit(Limited::Password(kind, identity), client).await?;
+        let mut spent = self.limit(Limited::Password(kind, identity), client).await?;
         let account = self
             .store()
             .find_user(identity.user.id)
             .await?
             .ok_or(Error::SessionEnded)?;
         let stored = PasswordHash::from_stored(account.password_hash.clone());
-        if self.parts.hasher.verify(password, Some(&stored)).await? == Verdict::Wrong {
+        let verified = self.parts.hasher.verify(password, Some(&stored)).await;
+        if self.unless_failed(&mut spent, verified).await? == Verdict::Wrong {
             let error = Error::invalid_field(field, "wrong_password", "This is not your password.");
             self.record(Record::failure(kind, client, &error).by_owner(identity))
                 .await?;

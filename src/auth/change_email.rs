@@ -40,11 +40,12 @@ impl Auth {
     #[tracing::instrument(skip_all)]
     pub async fn change_email(&self, identity: &Identity, change: ChangeEmail, client: &Client) -> Result<(), Error> {
         let new = change.check()?;
-        self.limit(Limited::ChangeEmail(&new, identity), client).await?;
+        let mut spent = self.limit(Limited::ChangeEmail(&new, identity), client).await?;
         let kind = EventKind::ChangeEmail;
         let account = self
             .prove_password(identity, "password", change.password, kind, client)
-            .await?;
+            .await;
+        let account = self.unless_failed(&mut spent, account).await?;
         if new.key() == account.email_key {
             return Err(Error::invalid_field(
                 "new_email",

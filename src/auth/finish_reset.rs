@@ -33,7 +33,7 @@ impl Auth {
         client: &Client,
     ) -> Result<Option<DeviceProof>, Error> {
         let token = LinkToken::parse(token).ok_or(Error::LinkInvalid)?;
-        self.limit(Limited::FinishReset(&token), client).await?;
+        let mut spent = self.limit(Limited::FinishReset(&token), client).await?;
         let hash = token.hash();
         let Some((link, kind)) = self.find_password_link(hash.as_str(), self.now()).await? else {
             self.record(Record::failure(EventKind::FinishReset, client, &Error::LinkInvalid))
@@ -46,11 +46,13 @@ impl Auth {
         }
         let weak = self
             .judge_password("new_password", &new, &accounts::words_of(&account))
-            .await?;
+            .await;
+        let weak = self.unless_failed(&mut spent, weak).await?;
         if !weak.is_empty() {
             return Err(Error::InvalidFields(weak));
         }
-        let password_hash = self.parts.hasher.hash(new).await?;
+        let password_hash = self.parts.hasher.hash(new).await;
+        let password_hash = self.unless_failed(&mut spent, password_hash).await?;
         let now = self.now();
         let mut tx = self.store().begin().await?;
         let account = tx.lock_user(account.id).await?.ok_or(Error::LinkInvalid)?;

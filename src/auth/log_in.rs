@@ -64,15 +64,16 @@ impl Auth {
         let identifier = &attempt.identifier;
         let pass = self.limit_log_in(identifier, client).await?;
         let account = self.find_by_identifier(&Identifier::parse(identifier)).await?;
-        let pass = self.confirm_device(pass, account.as_ref(), identifier, client).await?;
+        let mut pass = self.confirm_device(pass, account.as_ref(), identifier, client).await?;
         let stored = account
             .as_ref()
             .map(|account| PasswordHash::from_stored(account.password_hash.clone()));
-        let verdict = self
+        let verified = self
             .parts
             .hasher
             .verify(attempt.password.clone(), stored.as_ref())
-            .await?;
+            .await;
+        let verdict = self.unless_failed(&mut pass.spent, verified).await?;
         match account {
             Some(account) if verdict != Verdict::Wrong => self.admit(account, verdict, attempt, pass, client).await,
             account => self.refuse(Error::InvalidCredentials, account.as_ref(), client).await,
@@ -85,7 +86,7 @@ impl Auth {
         account: UserRow,
         verdict: Verdict,
         attempt: LogIn,
-        pass: Pass,
+        mut pass: Pass,
         client: &Client,
     ) -> Result<SignedIn, Error> {
         if account.disabled_at.is_some() {
@@ -101,7 +102,8 @@ impl Auth {
             };
             return self.refuse(error, Some(&account), client).await;
         }
-        let hash = self.up_to_date_hash(&account, verdict, attempt.password).await?;
+        let hash = self.up_to_date_hash(&account, verdict, attempt.password).await;
+        let hash = self.unless_failed(&mut pass.spent, hash).await?;
         self.know_the_keys().await?;
         let now = self.now();
         let replaced = self.find_replaced(attempt.replaces.as_ref(), now).await?;

@@ -42,10 +42,12 @@ impl Auth {
         if !self.rules().allow_signup {
             return Err(Error::SignUpClosed);
         }
-        self.limit(Limited::SignUp(&request.email), client).await?;
+        let mut spent = self.limit(Limited::SignUp(&request.email), client).await?;
         let (username, name) = (request.username.as_deref(), request.name.as_deref());
-        let newcomer = Newcomer::parse(self, &request.email, username, name, Some(&request.password)).await?;
-        let hash = self.parts.hasher.hash(request.password).await?;
+        let newcomer = Newcomer::parse(self, &request.email, username, name, Some(&request.password)).await;
+        let newcomer = self.unless_failed(&mut spent, newcomer).await?;
+        let hash = self.parts.hasher.hash(request.password).await;
+        let hash = self.unless_failed(&mut spent, hash).await?;
         if self.rules().private_signup {
             self.sign_up_privately(newcomer, &hash, client).await?;
             return Ok(SignedUp::Private);

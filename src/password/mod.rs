@@ -84,12 +84,16 @@ impl HashError {
     }
 }
 
+/// How many passwords of strangers may wait to be judged: a tenth of a second's worth.
+const PREVIEW_QUEUE: usize = 15;
+
 /// Hashes and verifies passwords, on threads of its own.
 ///
 /// They end when this is dropped. A request that no longer waits for its answer is skipped when its turn comes.
 #[derive(Debug)]
 pub struct Hasher {
     threads: Threads,
+    previews: Threads,
     parameters: HashParameters,
     decoy: Arc<Argon2Hash>,
 }
@@ -103,8 +107,10 @@ impl Hasher {
     pub fn start(parameters: HashParameters, threads: NonZeroUsize, queue: usize) -> io::Result<Self> {
         let decoy = Arc::new(Argon2Hash::decoy(parameters)?);
         let threads = Threads::start(threads, queue, parameters)?;
+        let previews = Threads::start(NonZeroUsize::MIN, PREVIEW_QUEUE, parameters)?;
         Ok(Self {
             threads,
+            previews,
             parameters,
             decoy,
         })
@@ -123,15 +129,16 @@ impl Hasher {
         self.threads.run(work).await?
     }
 
-    /// Judges a new password, on the same threads: what takes a core for milliseconds is admitted as hashing is.
+    /// Judges a new password that is about to be hashed, on the same threads: what takes a core for milliseconds is
+    /// admitted as hashing is.
     pub async fn judge(&self, policy: &Policy, password: &Password, words: &[&str]) -> Result<Strength, HashError> {
-        let (policy, password) = (policy.clone(), password.clone());
-        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        let work = move |_: &mut Memory| {
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            policy.strength(&password, &words)
-        };
-        self.threads.run(work).await
+        self.threads.run(judgement(policy, password, words)).await
+    }
+
+    /// Judges a password while it is typed, which anybody may ask for: one at a time, on a thread of its own with a short
+    /// queue of its own, so that whoever fills it is in the way of no log-in and no new password.
+    pub async fn preview(&self, policy: &Policy, password: &Password, words: &[&str]) -> Result<Strength, HashError> {
+        self.previews.run(judgement(policy, password, words)).await
     }
 
     /// Compares a password with the stored hash of the account it was sent for, or with none when there is no such
@@ -141,6 +148,19 @@ impl Hasher {
         let (decoy, parameters) = (Arc::clone(&self.decoy), self.parameters);
         let work = move |memory: &mut Memory| compare(&password, stored.as_ref(), &decoy, parameters, memory);
         self.threads.run(work).await?
+    }
+}
+
+fn judgement(
+    policy: &Policy,
+    password: &Password,
+    words: &[&str],
+) -> impl FnOnce(&mut Memory) -> Strength + Send + use<> {
+    let (policy, password) = (policy.clone(), password.clone());
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    move |_| {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        policy.strength(&password, &words)
     }
 }
 
@@ -280,6 +300,47 @@ mod tests {
             );
             assert_eq!(memory.dirty(), 64, "{stored:?} took other work");
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_has_passwords_judged_keeps_nobody_from_hashing() {
+        let policy = Policy {
+            min_length: 8,
+            min_score: 3,
+            site_name: "Vestibule".to_owned(),
+        };
+        let hasher = Arc::new(hasher(CHEAP));
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let mut strangers = tokio::task::JoinSet::new();
+        let occupying = Arc::clone(&hasher);
+        strangers.spawn(async move {
+            occupying
+                .previews
+                .run(move |_| released.recv().is_err())
+                .await
+                .map(|_| ())
+        });
+        while hasher.previews.load().running == 0 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..PREVIEW_QUEUE {
+            let (hasher, policy) = (Arc::clone(&hasher), policy.clone());
+            strangers.spawn(async move { hasher.preview(&policy, &password("guess"), &[]).await.map(drop) });
+        }
+        while hasher.previews.load().waiting < PREVIEW_QUEUE {
+            tokio::task::yield_now().await;
+        }
+
+        let typed = password("correct umbrella staple");
+        let refused = hasher.preview(&policy, &typed, &[]).await;
+        assert!(matches!(refused, Err(HashError::Busy)), "{refused:?}");
+        assert!(hasher.judge(&policy, &typed, &[]).await.unwrap().accepted);
+        let hash = hasher.hash(typed.clone()).await.unwrap();
+        assert_eq!(hasher.verify(typed.clone(), Some(&hash)).await.unwrap(), Verdict::Right);
+
+        drop(release);
+        assert!(strangers.join_all().await.iter().all(Result::is_ok));
+        assert!(hasher.preview(&policy, &typed, &[]).await.unwrap().accepted);
     }
 
     #[test]

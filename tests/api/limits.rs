@@ -1,11 +1,14 @@
 //! How often a stranger may try, where from, and who is not in the way of whom.
 
 use std::{
+    num::NonZeroUsize,
     sync::atomic::{AtomicU32, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::support::{
     Actor, ApiClient, Browser, HTML, MINUTE, NEW_PASSWORD, PASSWORD, Place, Process, Reply, Server, both_engines,
@@ -24,6 +27,7 @@ both_engines![
     a_known_device_is_a_stranger_at_other_accounts,
     a_new_password_makes_strangers_of_all_but_the_device_that_chose_it,
     nobody_can_flood_a_mailbox_by_signing_up,
+    having_passwords_judged_is_limited_by_network_alone,
     a_form_comes_back_with_the_time_to_wait,
     the_audit_log_says_once_that_a_limit_was_reached,
     what_is_over_is_swept,
@@ -33,6 +37,7 @@ both_engines![
 one_engine![
     sqlite: Sqlite,
     what_is_refused_costs_no_hash,
+    what_a_busy_server_turns_away_is_no_try,
     the_api_tells_what_it_limits,
     the_devices_cookie_is_guarded,
     the_log_says_once_that_a_limit_was_reached,
@@ -42,6 +47,7 @@ const LOG_IN: &str = "/api/auth/login";
 const REGISTER: &str = "/api/auth/register";
 const FORGOT: &str = "/api/auth/forgot-password";
 const RESEND: &str = "/api/auth/resend-verification";
+const STRENGTH: &str = "/api/auth/password-strength";
 
 /// Limits that no test reaches unless it says otherwise, and a proxy that can speak for anybody.
 const USUAL: [(&str, &str); 6] = [
@@ -654,6 +660,88 @@ async fn what_is_refused_costs_no_hash(place: Place) {
     assert!(by_network < hashed / 4, "hashed {hashed:?}, by network {by_network:?}");
 }
 
+/// Whoever fills the queue before the hashing threads must not use up, by that, what others may try.
+async fn what_a_busy_server_turns_away_is_no_try(place: Place) {
+    let dear = [
+        ("ARGON2_MEMORY_KIB", "65536"),
+        ("ARGON2_PASSES", "4"),
+        ("LIMIT_TRIES_PER_ACCOUNT", "3/1d"),
+        ("LIMIT_TRIES_PER_NETWORK", "1000/1s"),
+    ];
+    let server = limited(&place, &dear).await;
+    let people = people(&server).await;
+    let mut strangers = JoinSet::new();
+    // Enough for all threads and their queues, and for some to be turned away.
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    for stranger in 0..34 * threads + 10 {
+        let anonymous = server.anonymous();
+        strangers.spawn(async move {
+            for number in 0.. {
+                let body = json!({"username": format!("nobody{stranger}x{number}"), "password": "wrong"});
+                let network = format!("10.{}.{}.{}", stranger >> 8, stranger & 255, number % 256);
+                anonymous
+                    .post(LOG_IN)
+                    .json(body)
+                    .header("x-forwarded-for", network)
+                    .await;
+            }
+        });
+    }
+    let tries: [(&str, Try); 4] = [
+        ("log_in", |people, subject| {
+            let body = json!({"username": format!("somebody{subject}"), "password": "wrong"});
+            people[0].anonymous.post(LOG_IN).json(body)
+        }),
+        ("sign_up", |people, subject| {
+            let body = json!({"email": format!("new{subject}@example.com"), "password": PASSWORD});
+            people[0].anonymous.post(REGISTER).json(body)
+        }),
+        ("change_email", |people, subject| {
+            let body = json!({"new_email": format!("new{subject}@example.org"), "password": PASSWORD});
+            people[0].post("/api/auth/me/email").json(body)
+        }),
+        ("change_password", |people, _| {
+            let body = json!({"current_password": PASSWORD, "new_password": "short"});
+            people[1].post("/api/auth/me/password").json(body)
+        }),
+    ];
+    for (name, attempt) in tries {
+        let (mut subject, mut turned_away) = (0, 0);
+        while turned_away < 4 {
+            let reply = attempt(&people, subject).header("x-forwarded-for", "192.0.2.1").await;
+            if reply.status == 503 {
+                assert!(reply.header("retry-after").is_some(), "{name}");
+                turned_away += 1;
+            } else {
+                // There was room by chance: what was tried counts, and the next is about somebody else.
+                assert_ne!(reply.status, 429, "{name}: {}", reply.text());
+                (subject, turned_away) = (subject + 1, 0);
+            }
+        }
+    }
+}
+
+async fn having_passwords_judged_is_limited_by_network_alone(place: Place) {
+    let server = limited(&place, &[("LIMIT_TRIES_PER_NETWORK", "2/1m")]).await;
+    let anonymous = server.anonymous();
+    let judge = async |network: &str| {
+        let body = json!({"password": "correct umbrella staple", "email": "ann@example.com"});
+        let request = anonymous.post(STRENGTH).json(body);
+        request.header("x-forwarded-for", network).await
+    };
+    for _ in 0..20 {
+        assert_eq!(judge("192.0.2.1").await.expect(200).json()["accepted"], true);
+    }
+    assert_refused(&judge("192.0.2.1").await, "judging", "network", (20, 60), 3);
+    judge("192.0.2.2").await.expect(200);
+    let from_there = log_in(&server, "ann@example.com", "wrong").header("x-forwarded-for", "192.0.2.1");
+    from_there.await.expect(401);
+    server.advance(3);
+    judge("192.0.2.1").await.expect(200);
+    let failures = "SELECT COUNT(*) FROM audit_events WHERE outcome <> 'success'";
+    assert_eq!(server.count(failures).await, 1, "the log-in");
+}
+
 async fn the_api_tells_what_it_limits(place: Place) {
     let server = place.start().await;
     let document = server.anonymous().get("/openapi.json").await.expect(200).json();
@@ -668,6 +756,7 @@ async fn the_api_tells_what_it_limits(place: Place) {
         ("post", "/api/auth/me/password"),
         ("post", "/api/auth/me/email"),
         ("delete", "/api/auth/me"),
+        ("post", STRENGTH),
     ] {
         let refusal = &document["paths"][path][method]["responses"]["429"];
         for name in ["Retry-After", "RateLimit", "RateLimit-Policy"] {

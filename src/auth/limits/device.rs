@@ -69,7 +69,7 @@ struct KnownAccount {
 /// What a log-in has used, and of which device.
 #[derive(Default)]
 pub(in crate::auth) struct Pass {
-    spent: Spent,
+    pub(in crate::auth) spent: Spent,
     device: Option<KnownAccount>,
 }
 

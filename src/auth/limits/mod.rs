@@ -19,7 +19,7 @@ use std::{borrow::Cow, time::Duration};
 
 pub use self::device::DeviceProof;
 pub(super) use self::device::Pass;
-use self::networks::Networks;
+use self::networks::{Networks, Refused};
 use super::{
     Auth, Client, EmailAddress, Error, Exceeded, Identity,
     audit::{EventKind, Record},
@@ -31,6 +31,9 @@ use crate::{
     store::{Tx, UserRow},
     token::{LinkToken, PseudonymKey, SealingKey},
 };
+
+/// A slow typist has one password judged some twenty times, and a whole office may sit behind one address.
+const JUDGEMENTS_PER_TRY: u32 = 10;
 
 /// What limits know.
 #[derive(Debug)]
@@ -207,6 +210,16 @@ impl Spent {
     }
 }
 
+/// The name of the limits by network.
+const NETWORK: &str = "network";
+
+impl Refused {
+    fn exceeded(self, quota: Quota) -> Error {
+        let (policy, wait) = (NETWORK, self.wait);
+        Error::TooManyRequests(Exceeded { policy, quota, wait })
+    }
+}
+
 impl Auth {
     /// Takes what `limited` costs from the budget of the client's network and from that of what it is about; refuses where
     /// one of them is used up.
@@ -226,6 +239,20 @@ impl Auth {
         let mut tx = self.store().begin().await?;
         spent.give_back(&mut tx).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Passes on what came of the work that a try waits for, whose price is `spent`. Where the server was too busy or failed,
+    /// nothing was tried: whoever keeps it busy must not use up the tries of those whom it turns away.
+    pub(super) async fn unless_failed<T, E: Into<Error>>(
+        &self,
+        spent: &mut Spent,
+        outcome: Result<T, E>,
+    ) -> Result<T, Error> {
+        let outcome = outcome.map_err(Into::into);
+        if let Err(Error::Busy | Error::Internal(_)) = outcome {
+            self.give_back(std::mem::take(spent)).await?;
+        }
+        outcome
     }
 
     /// Whether one more such letter may go to `owner`. Beyond it nothing is said, neither to the owner, who has a few of the same
@@ -255,14 +282,23 @@ impl Auth {
         let Err(refused) = limits.networks.spend(limited.kind(), address, quota, now) else {
             return Ok(());
         };
-        let policy = "network";
-        let wait = refused.wait;
-        let error = Error::TooManyRequests(Exceeded { policy, quota, wait });
+        let error = refused.exceeded(quota);
         if refused.is_first {
-            warn(limited, policy);
+            warn(limited, NETWORK);
             self.record(limited.record(client, &error)).await?;
         }
         Err(error)
+    }
+
+    /// Having a password judged is no try at anything, so that no record is made of it: the network alone is limited.
+    pub(super) fn limit_judging(&self, client: &Client) -> Result<(), Error> {
+        let (Some(limits), Some(address)) = (&self.parts.limits, client.address) else {
+            return Ok(());
+        };
+        let quota = limits.quotas.tries_per_network.times(JUDGEMENTS_PER_TRY);
+        let now = in_milliseconds(self.now());
+        let spent = limits.networks.spend("password_strength", address, quota, now);
+        spent.map_err(|refused| refused.exceeded(quota))
     }
 
     /// The statement that decides would do alone. It is asked only when a read says that there is something left: a flood of
