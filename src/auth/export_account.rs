@@ -7,6 +7,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     id::ProductId,
+    mail::LinkKind,
     store::{EXPORT_LIMIT, PlaceRow, ProductFilter, ProductRow},
 };
 
@@ -23,7 +24,8 @@ pub struct Export {
     pub sessions: Vec<Session>,
     /// From where it signed in, as far as that is remembered.
     pub places: Vec<ExportedPlace>,
-    /// Links that were mailed and not used.
+    /// Links that were mailed and not used, but for those to an address that the user asked for. That they asked is in
+    /// [`messages`](Self::messages); whether a link went out tells, with `PRIVATE_SIGNUP`, if somebody else has it.
     pub links: Vec<ExportedLink>,
     /// What was mailed.
     pub messages: Vec<Message>,
@@ -122,6 +124,7 @@ impl Auth {
                 .collect(),
             links: links
                 .into_iter()
+                .filter(|link| link.kind != LinkKind::VerifyNewEmail.as_str())
                 .map(|link| ExportedLink {
                     kind: link.kind,
                     email: link.email,

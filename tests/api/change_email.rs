@@ -308,6 +308,7 @@ async fn a_private_house_tells_a_wish_for_a_taken_address_from_no_other(place: P
                 shape("messages", "last_error"),
             ],
             [shape("events", "event"), shape("events", "outcome")],
+            [shape("links", "kind"), shape("sessions", "is_current")],
         ));
     }
     assert_eq!(exports[0], exports[1]);

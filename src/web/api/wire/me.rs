@@ -87,7 +87,8 @@ pub(crate) struct ExportResponse {
     sessions: Vec<SessionResponse>,
     /// From where the account signed in, as far as that is remembered.
     places: Vec<PlaceResponse>,
-    /// Mailed links that were not used yet, without their tokens.
+    /// Mailed links that were not used yet, without their tokens. Those to a new address that was asked for are not here,
+    /// as they would tell whether it has an account; that it was asked for is in `messages`.
     links: Vec<LinkResponse>,
     messages: Vec<MessageResponse>,
     events: Vec<EventResponse>,
