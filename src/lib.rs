@@ -16,8 +16,8 @@
 //! config    → password (for its limits), tls
 //! ```
 //!
-//! [`store`], [`password`], [`metrics`], [`tls`] and [`token`] know no other room. [`clock`], [`id`] and [`quota`] are open to
-//! all.
+//! [`store`], [`password`], [`metrics`], [`tls`] and [`token`] know no other room. [`clock`], [`id`], [`quota`] and [`printable`]
+//! are open to all.
 
 // No doc comments here: they would take the links in the rooms' own documentation out of their scope.
 
@@ -47,6 +47,8 @@ pub mod mail;
 pub mod metrics;
 // Passwords: hashing, foreign formats, admission to the hashing threads, policy.
 pub mod password;
+// Text of strangers: what of it can be shown, and how to show the rest.
+pub mod printable;
 // Files and directories that only their owner can read.
 mod private_file;
 // The worked example of a protected resource, laid out as an application's own would be.

@@ -3,7 +3,11 @@
 use std::net::IpAddr;
 
 use super::{DeviceProof, Error, FieldError};
-use crate::{clock::Timestamp, mail::Circumstances};
+use crate::{
+    clock::Timestamp,
+    mail::Circumstances,
+    printable::{is_unprintable, is_unprintable_in_prose},
+};
 
 /// RFC 5321 section 4.5.3.1.3 leaves 254 bytes for an address between its angle brackets.
 const EMAIL_MAX_BYTES: usize = 254;
@@ -31,7 +35,7 @@ impl EmailAddress {
         let local_is_plain = local
             .split('.')
             .all(|atom| !atom.is_empty() && atom.chars().all(is_atom_char));
-        let hides_something = typed.chars().any(|char| is_unprintable(char) || is_joiner(char));
+        let hides_something = typed.chars().any(is_unprintable);
         if hides_something || typed.len() > EMAIL_MAX_BYTES || local.len() > EMAIL_LOCAL_MAX_BYTES || !local_is_plain {
             return Err(refuse());
         }
@@ -79,20 +83,6 @@ fn is_atom_char(char: char) -> bool {
     }
 }
 
-/// Controls, and the marks that reorder or hide the text around them (CVE-2021-42574's trick). The two joiners are part
-/// of how Persian and emoji are written.
-pub(super) fn is_unprintable(char: char) -> bool {
-    let reorders_or_hides = matches!(
-        char,
-        '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}'
-    );
-    char.is_control() || reorders_or_hides
-}
-
-fn is_joiner(char: char) -> bool {
-    matches!(char, '\u{200C}' | '\u{200D}')
-}
-
 /// A name to sign in with: ASCII, so that no two that look alike differ, and never with an `@`, so that it cannot be
 /// taken for an email address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +128,7 @@ pub(crate) fn parse_optional_username(field: &'static str, text: Option<&str>) -
 /// A person's name as others see it; free text without controls. Blank means none.
 pub(crate) fn parse_name(field: &'static str, text: &str) -> Result<Option<String>, FieldError> {
     let name = text.trim();
-    if name.chars().count() > NAME_MAX_CHARS || name.chars().any(is_unprintable) {
+    if name.chars().count() > NAME_MAX_CHARS || name.chars().any(is_unprintable_in_prose) {
         return Err(FieldError::new(
             field,
             "invalid_name",
@@ -197,7 +187,7 @@ impl Client {
         let user_agent = user_agent
             .map(|text| {
                 text.chars()
-                    .filter(|char| !is_unprintable(*char))
+                    .filter(|char| !is_unprintable_in_prose(*char))
                     .take(USER_AGENT_MAX_CHARS)
                     .collect::<String>()
             })
@@ -309,6 +299,13 @@ mod tests {
             "\u{212A}ate@c.example",
             "a@b.c\u{200B}",
             "a@b\u{200D}.c",
+            "bob\u{AD}@example.com",
+            "bob\u{3164}@example.com",
+            "bob\u{61C}@example.com",
+            "bob\u{34F}@example.com",
+            "bob\u{180E}@example.com",
+            "bob\u{E0041}@example.com",
+            "bob\u{FE0F}@example.com",
             &long,
         ];
         for text in refused {
@@ -322,6 +319,29 @@ mod tests {
             assert!(Username::parse("username", text).is_err(), "{text:?}");
         }
         assert_eq!(Username::parse("username", "Jo.Ann_3-x").unwrap().key(), "jo.ann_3-x");
+    }
+
+    #[test]
+    fn a_name_hides_nothing_but_may_be_in_any_script() {
+        for text in [
+            "Ann\u{61C}",
+            "Ann\u{202E}",
+            "Ann\u{AD}",
+            "\u{3164}",
+            "Ann\u{E0041}",
+            "Ann\0",
+        ] {
+            assert!(parse_name("name", text).is_err(), "{text:?}");
+        }
+        for text in [
+            "علی\u{200C}رضا",
+            "👩\u{200D}🚀",
+            "Ann ❤\u{FE0F}",
+            "葛\u{E0100}城",
+            "José",
+        ] {
+            assert_eq!(parse_name("name", text), Ok(Some(text.to_owned())));
+        }
     }
 
     #[test]
@@ -362,7 +382,7 @@ mod tests {
         #[test]
         fn an_accepted_name_is_clean_and_stays_as_it_is(text in ".{0,110}") {
             if let Ok(Some(name)) = parse_name("name", &text) {
-                prop_assert!(name.chars().count() <= 100 && !name.chars().any(is_unprintable));
+                prop_assert!(name.chars().count() <= 100 && !name.chars().any(is_unprintable_in_prose));
                 prop_assert_eq!(parse_name("name", &name), Ok(Some(name.clone())));
             }
         }
@@ -370,7 +390,7 @@ mod tests {
         #[test]
         fn whatever_a_program_calls_itself_is_kept_short_and_clean(text in ".{0,400}") {
             let kept = Client::new(None, Some(&text)).user_agent.unwrap_or_default();
-            prop_assert!(kept.chars().count() <= 256 && !kept.chars().any(is_unprintable));
+            prop_assert!(kept.chars().count() <= 256 && !kept.chars().any(is_unprintable_in_prose));
             let again = Client::new(None, Some(&kept)).user_agent.unwrap_or_default();
             prop_assert_eq!(again, kept);
         }

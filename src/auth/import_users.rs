@@ -19,6 +19,7 @@ use crate::{
     clock::Timestamp,
     id::{EventId, UserId},
     password::{PasswordHash, UnusableHash},
+    printable::is_unprintable_in_prose,
     store::{ImportRow, ImportedUserRow, UserRow},
 };
 
@@ -179,7 +180,7 @@ impl ImportRun {
     /// An import that begins.
     pub fn new(options: ImportUsers) -> Result<Self, Error> {
         let source = options.source.as_str();
-        if source.is_empty() || source.chars().count() > 64 || source.chars().any(fields::is_unprintable) {
+        if source.is_empty() || source.chars().count() > 64 || source.chars().any(is_unprintable_in_prose) {
             let rule = "The name of a source is 1 to 64 characters";
             return Err(Error::invalid_field("source", "invalid_source", rule));
         }
@@ -398,7 +399,7 @@ fn first(seen: &mut HashMap<Fingerprint, u64>, text: &str, row: u64) -> Result<(
 }
 
 fn check_external_id(id: &str) -> Result<(), String> {
-    if id.chars().count() > EXTERNAL_ID_MAX_CHARS || id.chars().any(fields::is_unprintable) {
+    if id.chars().count() > EXTERNAL_ID_MAX_CHARS || id.chars().any(is_unprintable_in_prose) {
         return Err(format!(
             "id: an id is at most {EXTERNAL_ID_MAX_CHARS} characters, without control characters"
         ));

@@ -8,6 +8,7 @@ use crate::{
     auth::{Error, FieldError, FieldErrors, Identity, Page, PageRequest},
     clock::{Clock, Timestamp},
     id::{ProductId, UserId},
+    printable::is_unprintable_in_prose,
     store::{ProductFilter, ProductRow, Store, Tx},
 };
 
@@ -215,7 +216,7 @@ async fn write(tx: &mut Tx, product: &Product) -> Result<(), Error> {
 fn parse_name(text: &str) -> Result<String, FieldError> {
     let name = text.trim();
     let length = name.chars().count();
-    if length == 0 || length > NAME_MAX_CHARS || name.chars().any(char::is_control) {
+    if length == 0 || length > NAME_MAX_CHARS || name.chars().any(is_unprintable_in_prose) {
         let rule = format!("A name is 1 to {NAME_MAX_CHARS} characters, without control characters.");
         return Err(FieldError::new("name", "invalid_name", rule));
     }
@@ -240,7 +241,7 @@ mod tests {
     #[test]
     fn a_name_says_something_and_no_controls() {
         assert_eq!(parse_name(" Lamp 💡 ").unwrap(), "Lamp 💡");
-        for text in ["", "  ", "a\0b", "a\nb", &"é".repeat(101)] {
+        for text in ["", "  ", "a\0b", "a\nb", "a\u{202E}b", "a\u{AD}b", &"é".repeat(101)] {
             assert!(parse_name(text).is_err(), "{text:?}");
         }
         assert!(parse_name(&"é".repeat(100)).is_ok());
