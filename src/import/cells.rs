@@ -67,6 +67,8 @@ impl Cell {
 fn moment(text: &str) -> Option<Timestamp> {
     /// 9 September 2001, and, taken as thousandths, the year 33658.
     const SECONDS: std::ops::Range<i64> = 1_000_000_000..1_000_000_000_000;
+    /// The years 0000 to 9999.
+    const WRITABLE: std::ops::Range<i64> = -62_167_219_200..253_402_300_800;
     if let Ok(number) = text.parse::<i64>() {
         let seconds = if SECONDS.contains(&number) {
             number
@@ -90,7 +92,11 @@ fn moment(text: &str) -> Option<Timestamp> {
     };
     let seconds = if time.matches(':').count() == 1 { ":00" } else { "" };
     let moment = OffsetDateTime::parse(&format!("{date}T{}{seconds}{offset}", time.trim()), &Rfc3339).ok()?;
-    Some(Timestamp::from_unix_seconds(moment.unix_timestamp()))
+    // Shifted to UTC, the first and the last of them fall out of the years that RFC 3339 can write.
+    let seconds = moment.unix_timestamp();
+    WRITABLE
+        .contains(&seconds)
+        .then(|| Timestamp::from_unix_seconds(seconds))
 }
 
 #[cfg(test)]
@@ -138,6 +144,12 @@ mod tests {
             cell("2024-05-01").moment(),
             Some(Timestamp::from_unix_seconds(1_714_521_600))
         );
+        for (text, shown) in [
+            ("0001-01-01", "0001-01-01T00:00:00Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(cell(text).moment().unwrap().to_string(), shown);
+        }
         for text in [
             "",
             "yesterday",
@@ -145,6 +157,8 @@ mod tests {
             "17",
             "99999999999999999999",
             "2024-05-01 25:00:00",
+            "0000-01-01T00:00:00+23:59",
+            "9999-12-31T23:59:59-23:59",
         ] {
             assert_eq!(cell(text).moment(), None, "{text}");
         }
