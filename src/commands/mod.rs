@@ -25,6 +25,7 @@ use vestibule::{
     auth::Auth,
     clock::SystemClock,
     config::{Config, DatabaseUrl},
+    printable::{Lines, OneLine},
 };
 
 /// As [`with_new_auth`], where there is a database: one made here would be empty, and not the one that was meant.
@@ -93,14 +94,15 @@ pub(crate) async fn with_auth_to_look(
 #[error("cannot write the output")]
 pub(crate) struct OutputError(#[source] io::Error);
 
-/// Prints a line for the one who typed the command.
+/// Prints a line for the one who typed the command. Names of others stand in it, which a terminal must not obey.
 pub(crate) fn say(line: impl std::fmt::Display) -> Result<(), OutputError> {
-    writeln!(io::stdout().lock(), "{line}").map_err(OutputError)
+    writeln!(io::stdout().lock(), "{}", OneLine(line)).map_err(OutputError)
 }
 
 /// Prints `value` as JSON, for programs.
 pub(crate) fn say_json(value: &impl Serialize) -> anyhow::Result<()> {
-    Ok(say(serde_json::to_string_pretty(value)?)?)
+    let text = serde_json::to_string_pretty(value)?;
+    Ok(writeln!(io::stdout().lock(), "{text}").map_err(OutputError)?)
 }
 
 /// Tells on standard error what went wrong, with its causes.
@@ -111,7 +113,7 @@ pub(crate) fn complain(error: &anyhow::Error) {
 /// Tells the one who typed the command what is not part of its output.
 pub(crate) fn remark(text: impl std::fmt::Display) {
     // If standard error is gone there is nobody left to tell.
-    let _ = writeln!(io::stderr().lock(), "vestibule: {text}");
+    let _ = writeln!(io::stderr().lock(), "vestibule: {}", Lines(text));
 }
 
 /// A command has done what it could, which was not all. Told by the exit status, since a script that goes on after that

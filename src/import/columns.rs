@@ -1,6 +1,6 @@
 //! Which column holds what.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use super::{SourceError, cells::Cell};
 use crate::{
@@ -152,6 +152,12 @@ impl Layout {
         self.columns_of(field).first().copied()
     }
 
+    /// The columns that hold anything, in their order.
+    pub(super) fn columns(&self) -> Vec<usize> {
+        let all: BTreeSet<usize> = self.columns.iter().flat_map(|(_, columns)| columns).copied().collect();
+        all.into_iter().collect()
+    }
+
     fn cell<'row>(&self, field: Field, cells: &'row [Cell]) -> &'row Cell {
         let cell = self.column_of(field).and_then(|index| cells.get(index));
         cell.unwrap_or(&Cell::Missing)
@@ -208,8 +214,8 @@ impl Layout {
             .filter(|(_, indexes)| !indexes.is_empty())
             .map(|(field, indexes)| format!("{} from {}", field.name(), in_words(indexes)))
             .collect();
-        let is_read = |index: &usize| self.columns.iter().any(|(_, indexes)| indexes.contains(index));
-        let left: Vec<usize> = (0..names.len()).filter(|index| !is_read(index)).collect();
+        let columns = self.columns();
+        let left: Vec<usize> = (0..names.len()).filter(|index| !columns.contains(index)).collect();
         let mut text = read.join(", ");
         if !left.is_empty() {
             let left: Vec<&str> = left.into_iter().map(|index| names[index].as_str()).collect();

@@ -21,6 +21,7 @@ pub use self::columns::{Field, Layout, Mapping};
 use self::{cells::Cell, csv::CsvReader, json_lines::JsonLinesReader};
 use crate::{
     auth::ForeignRow,
+    printable::OneLine,
     store::{ForeignError, ForeignRows, ForeignTable, ForeignValue, Location},
 };
 
@@ -96,7 +97,7 @@ pub enum SourceError {
         columns: Vec<String>,
     },
     /// A column was asked for that there is not.
-    #[error("there is no column {name}; there are {}", columns.join(", "))]
+    #[error("there is no column {name}; there are {}", OneLine(columns.join(", ")))]
     UnknownColumn {
         /// The name that was asked for.
         name: String,
@@ -124,7 +125,7 @@ fn columns_in_words(columns: &[String], field: Field) -> String {
     format!(
         "name it with --map {}=COLUMN{otherwise}; there are {}",
         field.name(),
-        columns.join(", ")
+        OneLine(columns.join(", "))
     )
 }
 
@@ -141,7 +142,15 @@ pub struct Source {
 enum Reader {
     JsonLines(JsonLinesReader),
     Csv(CsvReader),
-    Table { rows: ForeignRows, read: u64 },
+    Table(TableReader),
+}
+
+#[derive(Debug)]
+struct TableReader {
+    rows: ForeignRows,
+    /// Which of the columns are in them: what is not asked for need not be readable.
+    wanted: Vec<usize>,
+    read: u64,
 }
 
 /// What a row says in each column, or why it cannot be read.
@@ -183,12 +192,13 @@ impl Source {
         let columns: Vec<String> = table.columns().map(str::to_owned).collect();
         let layout = Layout::new(&columns, mapping)?;
         let rows = table.count().await?;
-        let order = layout.column_of(Field::Id).map(|index| columns[index].as_str());
+        let wanted = layout.columns();
         Ok(Self {
-            reader: Reader::Table {
-                rows: table.read(order),
+            reader: Reader::Table(TableReader {
+                rows: table.read(&wanted, layout.column_of(Field::Id)),
+                wanted,
                 read: 0,
-            },
+            }),
             columns,
             layout,
             rows,
@@ -226,21 +236,36 @@ impl Reader {
         match self {
             Self::JsonLines(reader) => reader.next(columns),
             Self::Csv(reader) => reader.next(),
-            Self::Table { rows, read } => Ok(rows.next().await?.map(|values| {
-                *read += 1;
-                (*read, table_cells(values, columns))
-            })),
+            Self::Table(reader) => reader.next(columns).await,
         }
     }
 }
 
-fn table_cells(values: Vec<ForeignValue>, columns: &[String]) -> Cells {
-    let cells = values.into_iter().zip(columns).map(|(value, column)| match value {
-        None => Ok(Cell::Empty),
-        Some(bytes) => match String::from_utf8(bytes) {
+impl TableReader {
+    async fn next(&mut self, columns: &[String]) -> Result<Option<(u64, Cells)>, SourceError> {
+        let Some(values) = self.rows.next().await? else {
+            return Ok(None);
+        };
+        self.read += 1;
+        Ok(Some((self.read, self.cells(values, columns))))
+    }
+
+    fn cells(&self, values: Vec<ForeignValue>, columns: &[String]) -> Cells {
+        let mut cells = vec![Cell::Missing; columns.len()];
+        for (value, index) in values.into_iter().zip(&self.wanted) {
+            cells[*index] = table_cell(value, &columns[*index])?;
+        }
+        Ok(cells)
+    }
+}
+
+fn table_cell(value: ForeignValue, column: &str) -> Result<Cell, String> {
+    match value {
+        ForeignValue::Null => Ok(Cell::Empty),
+        ForeignValue::TooLong => Err(format!("{column} is longer than 64 KiB")),
+        ForeignValue::Bytes(bytes) => match String::from_utf8(bytes) {
             Ok(text) => Ok(Cell::of(text)),
             Err(_) => Err(format!("{column} is not text in UTF-8")),
         },
-    });
-    cells.collect()
+    }
 }

@@ -171,13 +171,17 @@ impl Engine {
         }
     }
 
-    /// The bytes of what a column of this type holds. Of whatever type: sqlx's `Any` reads a handful of them, and a text
-    /// that is not UTF-8 not at all.
-    pub(super) fn as_bytes(self, column: &str, kind: &str) -> String {
+    /// The bytes of what a column of this type holds, but no more than `max` and one, which is then how a longer one shows.
+    /// Of whatever type: sqlx's `Any` reads a handful of them, and a text that is not UTF-8 not at all.
+    pub(super) fn as_bytes(self, column: &str, kind: &str, max: usize) -> String {
+        let more = max + 1;
         match self {
-            Self::Sqlite => format!("CAST({column} AS BLOB)"),
-            Self::Postgres if kind == "bytea" => column.to_owned(),
-            Self::Postgres => format!("convert_to(CAST({column} AS TEXT), 'UTF8')"),
+            // Asked for its length first, as SQLite would make all of a long one to cut it.
+            Self::Sqlite => format!(
+                "CASE WHEN octet_length({column}) > {max} THEN zeroblob({more}) ELSE CAST({column} AS BLOB) END"
+            ),
+            Self::Postgres if kind == "bytea" => format!("substring({column} FROM 1 FOR {more})"),
+            Self::Postgres => format!("substring(convert_to(CAST({column} AS TEXT), 'UTF8') FROM 1 FOR {more})"),
         }
     }
 }

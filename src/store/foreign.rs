@@ -7,9 +7,13 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row, any::AnyRow};
 use tokio::sync::mpsc;
 
 use super::{Error, Location, engine, engine::Engine};
+use crate::printable::OneLine;
 
 /// How many rows are read ahead.
-const AHEAD: usize = 500;
+const AHEAD: usize = 50;
+
+/// The longest that a cell may be. What is of use in one has a few hundred bytes.
+const MAX_CELL_BYTES: usize = 64 << 10;
 
 /// A table, or a view, found in another application's database.
 pub struct ForeignTable {
@@ -44,8 +48,26 @@ struct ForeignColumn {
     kind: String,
 }
 
-/// What one column of one row holds, as the bytes of its text; `None` for NULL.
-pub type ForeignValue = Option<Vec<u8>>;
+/// What one column of one row holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForeignValue {
+    /// Nothing.
+    Null,
+    /// The bytes of its text.
+    Bytes(Vec<u8>),
+    /// More than 64 KiB, which are not read.
+    TooLong,
+}
+
+impl From<Option<Vec<u8>>> for ForeignValue {
+    fn from(read: Option<Vec<u8>>) -> Self {
+        match read {
+            None => Self::Null,
+            Some(bytes) if bytes.len() > MAX_CELL_BYTES => Self::TooLong,
+            Some(bytes) => Self::Bytes(bytes),
+        }
+    }
+}
 
 /// Another application's table cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +95,7 @@ fn those_there_are(tables: &[String]) -> String {
     if tables.is_empty() {
         "the database holds none".to_owned()
     } else {
-        format!("the database holds {}", tables.join(", "))
+        format!("the database holds {}", OneLine(tables.join(", ")))
     }
 }
 
@@ -132,16 +154,21 @@ impl ForeignTable {
         Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))
     }
 
-    /// Reads all rows, of each all columns in their order. They come sorted by `order`, if that is a column.
+    /// Reads all rows, of each the columns of these indexes, of which there is one at least. They come sorted by the column
+    /// of the index `order`.
     #[must_use]
-    pub fn read(self, order: Option<&str>) -> ForeignRows {
-        let values: Vec<String> = self
-            .columns
+    pub fn read(self, wanted: &[usize], order: Option<usize>) -> ForeignRows {
+        let column_of = |index: &usize| self.columns.get(*index);
+        let values: Vec<String> = wanted
             .iter()
-            .map(|column| self.engine.as_bytes(&quoted(&column.name), &column.kind))
+            .filter_map(column_of)
+            .map(|column| {
+                self.engine
+                    .as_bytes(&quoted(&column.name), &column.kind, MAX_CELL_BYTES)
+            })
             .collect();
-        let order = order.filter(|order| self.columns().any(|column| column == *order));
-        let order = order.map_or_else(String::new, |order| format!(" ORDER BY {}", quoted(order)));
+        let order = order.as_ref().and_then(column_of);
+        let order = order.map_or_else(String::new, |column| format!(" ORDER BY {}", quoted(&column.name)));
         let select = format!("SELECT {} FROM {}{order}", values.join(", "), self.name.quoted());
         let (sender, receiver) = mpsc::channel(AHEAD);
         // A task of its own holds the connection, which a row that is being read borrows.
@@ -175,7 +202,8 @@ async fn send_rows(
 }
 
 fn values(row: &AnyRow) -> Result<Vec<ForeignValue>, sqlx::Error> {
-    (0..row.columns().len()).map(|index| row.try_get(index)).collect()
+    let value = |index| row.try_get::<Option<Vec<u8>>, _>(index).map(ForeignValue::from);
+    (0..row.columns().len()).map(value).collect()
 }
 
 /// The rows of a [`ForeignTable`].

@@ -31,11 +31,14 @@ one_engine![
     the_other_applications_file_is_not_changed,
     a_source_that_breaks_off_is_refused_before_anything_is_written,
     hashes_that_are_bytes_and_texts_that_are_none_are_read_from_a_table,
+    what_a_table_holds_besides_users_is_not_read,
+    names_of_another_application_say_nothing_to_the_terminal,
 ];
 
 one_engine![
     postgres: Postgres,
     a_table_of_another_schema_is_found_by_its_name,
+    a_cell_that_goes_on_and_on_is_not_read_from_postgres,
 ];
 
 /// A file of users, in the directory of `place`.
@@ -669,6 +672,81 @@ async fn hashes_that_are_bytes_and_texts_that_are_none_are_read_from_a_table(pla
         .json(body)
         .await
         .expect_problem(400, "inactive_user");
+}
+
+/// Neither pictures, nor what cannot be computed, nor what is no text; and of what is read no more than a user may have.
+async fn what_a_table_holds_besides_users_is_not_read(place: Place) {
+    let application = Application::in_file(&place, "app.db").await;
+    application
+        .execute(&format!(
+            "CREATE TABLE people (id INTEGER, email TEXT, password TEXT, name TEXT, notes TEXT); \
+             INSERT INTO people VALUES (1, 'ann@example.com', '{0}', 'Ann', CAST(x'ff' AS TEXT)); \
+             INSERT INTO people VALUES (2, 'bob@example.com', '{0}', hex(zeroblob(32768)) || 'x', ''); \
+             INSERT INTO people VALUES (3, 'cleo@example.com', '{0}', 'Cleo', ''); \
+             CREATE VIEW users AS SELECT id, email, password, CASE id WHEN 3 THEN zeroblob(20000000) ELSE name END AS name, \
+             notes, zeroblob(20000000) AS photo, abs(-9223372036854775807 - 1) AS score FROM people;",
+            bcrypt(PASSWORD)
+        ))
+        .await;
+    let told = place
+        .vestibule(&["user", "import", "--from", "sqlite:///./app.db"])
+        .await;
+    assert_unfinished(&told);
+    assert_told(&told, "row 2 skipped: name is longer than 64 KiB");
+    assert_told(&told, "row 3 skipped: name is longer than 64 KiB");
+    assert_told(&told, "Imported 1 user");
+    assert_eq!(show(&place, "ann@example.com").await["name"], "Ann");
+}
+
+async fn names_of_another_application_say_nothing_to_the_terminal(place: Place) {
+    let application = Application::in_file(&place, "app.db").await;
+    application
+        .execute(&format!(
+            "CREATE TABLE users (id INTEGER, email TEXT, \"pass\u{1b}]0;word\" TEXT, \"\u{1b}[2J\nAll is well\" TEXT); \
+             CREATE TABLE \"b\u{9b}31m\nall is well\" (id INTEGER); \
+             INSERT INTO users VALUES (1, 'ann@example.com', '{0}', ''), (2, 'bob@example.com', CAST(x'ff' AS TEXT), '');",
+            bcrypt(PASSWORD)
+        ))
+        .await;
+    let from = ["user", "import", "--from", "sqlite:///./app.db"];
+    let mapped = [&from[..], &["--map", "hashed_password=pass\u{1b}]0;word"]].concat();
+    let told = place.vestibule(&mapped).await;
+    assert_unfinished(&told);
+    assert_told(&told, "not read: \\u{1b}[2J\\nAll is well");
+    assert_told(&told, "row 2 skipped: pass\\u{1b}]0;word is not text in UTF-8");
+    let unknown = place.vestibule(&[&from[..], &["--map", "email=x"]].concat()).await;
+    let missing = place.vestibule(&[&from[..], &["--table", "x"]].concat()).await;
+    for finished in [told, unknown.expect_failure(), missing.expect_failure()] {
+        let texts = [&finished.stdout, &finished.stderr];
+        for text in texts {
+            assert!(!text.contains(['\u{1b}', '\u{9b}']), "{text:?}");
+            assert!(
+                !text.lines().any(|line| line.to_lowercase().starts_with("all is well")),
+                "{text:?}"
+            );
+        }
+    }
+}
+
+async fn a_cell_that_goes_on_and_on_is_not_read_from_postgres(place: Place) {
+    let application = Application::in_schema(&place, "app").await;
+    application
+        .execute(&format!(
+            "CREATE TABLE people (id INTEGER, email TEXT, password BYTEA, name TEXT, score INTEGER); \
+             INSERT INTO people VALUES (1, 'ann@example.com', convert_to('{0}', 'UTF8'), 'Ann', 0), \
+             (2, 'bob@example.com', convert_to('{0}', 'UTF8'), repeat('é', 32768) || 'x', 0), \
+             (3, 'cleo@example.com', convert_to(repeat('x', 70000), 'UTF8'), '', 0); \
+             CREATE VIEW users AS SELECT id, email, password, name, 1 / score AS share FROM people;",
+            bcrypt(PASSWORD)
+        ))
+        .await;
+    let arguments = ["user", "import", "--from", place.database_url(), "--table", "app.users"];
+    let told = place.vestibule(&arguments).await;
+    assert_unfinished(&told);
+    assert_told(&told, "row 2 skipped: name is longer than 64 KiB");
+    assert_told(&told, "row 3 skipped: password is longer than 64 KiB");
+    assert_told(&told, "Imported 1 user");
+    assert_eq!(show(&place, "ann@example.com").await["name"], "Ann");
 }
 
 async fn a_table_of_another_schema_is_found_by_its_name(place: Place) {
