@@ -283,7 +283,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
         .as_ref()
         .and_then(|listener| listener.local_addr().ok());
     let metrics = metrics_listener.zip(requests).map(|(listener, requests)| {
-        let service = web::metrics_service(services.auth.clone(), requests);
+        let service = web::metrics_service(services.auth.clone(), requests, metrics_address);
         tokio::spawn(serve(listener, None, service, stopped.clone()))
     });
     let (auth, stopped_too) = (services.auth.clone(), stopped.clone());

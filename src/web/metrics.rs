@@ -1,18 +1,18 @@
 //! `GET /metrics`, on a listener of its own: who watches the server is not who signs in to it.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router, ServiceExt,
     extract::{Request, State},
-    http::header,
-    response::IntoResponse,
+    http::{HeaderMap, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use tower::Layer;
 use tower_http::normalize_path::NormalizePathLayer;
 
-use super::MakeService;
+use super::{MakeService, origin::is_to_this_machine};
 use crate::{
     auth::{Auth, Counts, Measures},
     metrics::{Kind, Requests, Text},
@@ -20,15 +20,35 @@ use crate::{
 
 const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The service of that listener.
+/// The service of that listener, which is at `address`.
 #[must_use]
-pub fn metrics_service(auth: Auth, requests: Arc<Requests>) -> MakeService {
-    let router = Router::new().route("/metrics", get(show)).with_state((auth, requests));
+pub fn metrics_service(auth: Auth, requests: Arc<Requests>, address: Option<SocketAddr>) -> MakeService {
+    let watched = Watched {
+        auth,
+        requests,
+        is_local: address.is_some_and(|address| address.ip().to_canonical().is_loopback()),
+    };
+    let router = Router::new().route("/metrics", get(show)).with_state(watched);
     let service = NormalizePathLayer::trim_trailing_slash().layer(router);
     ServiceExt::<Request>::into_make_service_with_connect_info(service)
 }
 
-async fn show(State((auth, requests)): State<(Auth, Arc<Requests>)>) -> impl IntoResponse {
+#[derive(Clone)]
+struct Watched {
+    auth: Auth,
+    requests: Arc<Requests>,
+    /// Whether only this machine reaches it, and so the browsers on it.
+    is_local: bool,
+}
+
+/// Where nothing but this machine reaches the listener, nothing calls it by another name: but for a page that had its own
+/// name resolve to it, to read the numbers with the operator's browser.
+async fn show(State(watched): State<Watched>, uri: Uri, headers: HeaderMap) -> Response {
+    if watched.is_local && !is_to_this_machine(&uri, &headers) {
+        let text = "METRICS_ADDR is a loopback address: ask for it by that, or as localhost\n";
+        return (StatusCode::MISDIRECTED_REQUEST, text).into_response();
+    }
+    let Watched { auth, requests, .. } = watched;
     let measures = auth.measure().await;
     let mut text = Text::default();
     text.family(
@@ -39,7 +59,7 @@ async fn show(State((auth, requests)): State<(Auth, Arc<Requests>)>) -> impl Int
     text.sample("", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     requests.write(&mut text);
     write(&measures, &mut text);
-    ([(header::CONTENT_TYPE, FORMAT)], text.into_string())
+    ([(header::CONTENT_TYPE, FORMAT)], text.into_string()).into_response()
 }
 
 fn write(measures: &Measures, text: &mut Text) {

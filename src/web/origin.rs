@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, uri::Authority};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use url::Url;
 
@@ -15,6 +15,7 @@ use super::{
     boundary::REQUEST_ID,
     problem::{Problem, RATE_LIMIT, RATE_LIMIT_POLICY},
 };
+use crate::config::is_loopback;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const PREFLIGHT_LIFE: Duration = Duration::from_mins(10);
@@ -64,6 +65,23 @@ fn tell_of_strangers(site: &Site, headers: &HeaderMap) {
             site.public_url
         );
     }
+}
+
+/// Whether a request says that it was meant for this machine. A page on the internet whose name was made to resolve to
+/// 127.0.0.1 (DNS rebinding) sends the user's own browser, with that name as Host.
+pub(super) fn is_to_this_machine(uri: &Uri, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()),
+        _ => None,
+    };
+    // A request line may name a host of its own, which then counts (RFC 9112 section 3.2.2).
+    host.is_some_and(|host| names_this_machine(&host)) && uri.authority().is_none_or(names_this_machine)
+}
+
+/// Names this machine by the host alone: `user@host` names one to some programs and another to others.
+fn names_this_machine(authority: &Authority) -> bool {
+    is_loopback(authority.host()) && !authority.as_str().contains('@')
 }
 
 fn is_allowed(site: &Site, method: &Method, headers: &HeaderMap) -> bool {

@@ -122,6 +122,17 @@ async fn they_are_apart_from_the_site_and_off_unless_asked_for(place: Place) {
         watcher.get(path).await.expect(404);
     }
     watcher.post("/metrics").await.expect(405);
+    // A page whose name was made to resolve to this machine.
+    watcher
+        .get("/metrics")
+        .header("host", "page.example:9464")
+        .await
+        .expect(421);
+    watcher
+        .get("/metrics")
+        .header("host", "localhost:9464")
+        .await
+        .expect(200);
     server.stop().await;
 
     let taken = Process::start(&place, &[]).await;

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use axum::{
     Json, Router,
     extract::{ConnectInfo, FromRequestParts},
-    http::{HeaderMap, HeaderName, Uri, Version, header, request::Parts, uri::Authority},
+    http::{HeaderMap, HeaderName, Uri, Version, header, request::Parts},
     response::{Html, IntoResponse, Response},
     routing::{MethodRouter, get},
 };
@@ -21,9 +21,13 @@ use super::{
     visit::Visit,
 };
 use crate::{
-    config::is_loopback,
     mail::{Delivered, Mailbox},
-    web::{AppState, origin::is_read_elsewhere, params::PathId, problem::Problem},
+    web::{
+        AppState,
+        origin::{is_read_elsewhere, is_to_this_machine},
+        params::PathId,
+        problem::Problem,
+    },
 };
 
 pub(super) fn router() -> Router<AppState> {
@@ -63,19 +67,7 @@ impl FromRequestParts<AppState> for LocalMailbox {
 /// rebinding) sends the user's own browser, with that name as Host.
 fn is_local(peer: Option<SocketAddr>, uri: &Uri, headers: &HeaderMap) -> bool {
     let from_here = peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let host = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()),
-        _ => None,
-    };
-    // A request line may name a host of its own, which then counts (RFC 9112 section 3.2.2).
-    let to_here = host.is_some_and(|host| names_this_machine(&host)) && uri.authority().is_none_or(names_this_machine);
-    from_here && to_here && !headers.keys().any(is_from_a_proxy)
-}
-
-/// Names this machine by the host alone: `user@host` names one to some programs and another to others.
-fn names_this_machine(authority: &Authority) -> bool {
-    is_loopback(authority.host()) && !authority.as_str().contains('@')
+    from_here && is_to_this_machine(uri, headers) && !headers.keys().any(is_from_a_proxy)
 }
 
 /// Headers by which proxies say for whom they ask.
