@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    store::SigningKeyRow,
+    store::{SigningKeyRow, Tx},
     token::{Algorithm, GeneratedKey, Jwks, KeyMaterial, KeyRing, SealingKey},
 };
 
@@ -244,11 +244,7 @@ impl Auth {
             verifies_until: None,
         };
         let mut tx = self.store().begin().await?;
-        for old in tx.list_signing_keys().await? {
-            if old.verifies_until.is_none_or(|until| until > others_end) {
-                tx.update_signing_key_end(&old.kid, others_end).await?;
-            }
-        }
+        end_signing_keys(&mut tx, others_end).await?;
         tx.insert_signing_key(&row).await?;
         tx.delete_signing_keys_ended(now).await?;
         let nowhere = Client::default();
@@ -269,6 +265,16 @@ impl Auth {
         self.parts.tokens.replace_ring(KeyRing::asymmetric(keys)?);
         Ok(())
     }
+}
+
+/// Lets no key verify for longer than until `end`, of whatever algorithm.
+pub(super) async fn end_signing_keys(tx: &mut Tx, end: Timestamp) -> Result<(), crate::store::Error> {
+    for key in tx.list_signing_keys().await? {
+        if key.verifies_until.is_none_or(|until| until > end) {
+            tx.update_signing_key_end(&key.kid, end).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The key of a row, which `sealing_key` must open.

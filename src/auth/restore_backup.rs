@@ -3,6 +3,7 @@
 use super::{
     Actor, Auth, Client, SigningKeyError,
     audit::{EventKind, Record},
+    keys::end_signing_keys,
 };
 use crate::token::Algorithm;
 
@@ -20,7 +21,7 @@ pub struct EndedByRestore {
 impl Auth {
     /// Makes a backup fit to be used as the database. A session or a link of it may since have been ended by its owner, a
     /// message may since have been sent, and a signing key may have been replaced because somebody else had it: all end,
-    /// and a new key signs.
+    /// and a new key signs. With HS256 none does, and the stored ones must not sign after a change of `ALGORITHM` either.
     #[tracing::instrument(skip_all)]
     pub async fn restore_backup(&self, actor: &Actor, client: &Client) -> Result<EndedByRestore, SigningKeyError> {
         actor.require_admin()?;
@@ -42,6 +43,8 @@ impl Auth {
             .detail(detail)
             .write(&mut tx, now)
             .await?;
+        end_signing_keys(&mut tx, now).await?;
+        tx.delete_signing_keys_ended(now).await?;
         tx.commit().await?;
         if self.parts.algorithm != Algorithm::Hs256 {
             self.rotate_signing_keys(actor, true).await?;

@@ -11,8 +11,8 @@ use vestibule::{
     app::Services,
     auth::{Actor, Client},
     clock::{Clock, SystemClock},
-    config::{Config, DatabaseUrl, copy_sealing_key},
-    store::Staged,
+    config::{Config, DatabaseUrl, Signing, copy_sealing_key, sealing_key_to_put_back},
+    store::{LogOfCopy, Staged},
 };
 
 use super::backup::key_of;
@@ -37,18 +37,21 @@ pub(crate) async fn run(restore: &Restore, config: &Config) -> anyhow::Result<()
     };
     let file = &restore.file;
     let staged = Staged::new(file, database).await?;
+    let mut in_the_copy = Config {
+        database: DatabaseUrl::Sqlite(staged.path().to_owned()),
+        ..config.clone()
+    };
+    let mut key_goes_to = None;
     if restore.with_key {
         let Some(kept) = config.sealing_key_file() else {
             bail!(
                 "--with-key puts a generated key back, but SEALING_KEY is set: set the one that the copy was made with"
             );
         };
-        copy_sealing_key(&key_of(file), &kept).context("cannot put the sealing key back")?;
+        let key = sealing_key_to_put_back(&key_of(file), &kept).context("cannot put the sealing key back")?;
+        in_the_copy.sealing_key = Some(key);
+        key_goes_to = Some(kept);
     }
-    let in_the_copy = Config {
-        database: DatabaseUrl::Sqlite(staged.path().to_owned()),
-        ..config.clone()
-    };
     let opened = Services::open(&in_the_copy, Arc::new(SystemClock)).await;
     let services = opened.with_context(|| {
         let hint = key_hint(file, config);
@@ -57,7 +60,17 @@ pub(crate) async fn run(restore: &Restore, config: &Config) -> anyhow::Result<()
     let ended = services.auth.restore_backup(&Actor::Operator, &Client::default()).await;
     services.close().await;
     let ended = ended.context("nothing was replaced")?;
+    let log = staged.log();
     let kept = staged.replace(SystemClock.now()).await?;
+    // Not before it is known that it opens what is there now.
+    if let Some(to) = key_goes_to {
+        copy_sealing_key(&key_of(file), &to).with_context(|| {
+            format!(
+                "{} was replaced, but the sealing key could not be put back: copy it there yourself",
+                database.display()
+            )
+        })?;
+    }
 
     super::say(format_args!(
         "{} is now what {} held",
@@ -70,8 +83,20 @@ pub(crate) async fn run(restore: &Restore, config: &Config) -> anyhow::Result<()
             kept.display()
         ))?;
     }
+    let log_in_words = match log {
+        LogOfCopy::Absent => None,
+        LogOfCopy::Taken => Some("was taken in too"),
+        LogOfCopy::LeftOut => Some("was left out: it is not the copy's, which is not in WAL mode or has another owner"),
+    };
+    if let Some(words) = log_in_words {
+        super::say(format_args!("The log beside it, {}-wal, {words}", file.display()))?;
+    }
+    let signs = match config.signing {
+        Signing::Hs256(_) => "No stored key signs access tokens any more; SECRET_KEY does",
+        Signing::EdDsa | Signing::Es256 => "A new key signs access tokens",
+    };
     super::say(format_args!(
-        "Ended: {} sessions and {} links; dropped: {} messages that had not left. A new key signs access tokens.",
+        "Ended: {} sessions and {} links; dropped: {} messages that had not left. {signs}.",
         ended.sessions, ended.links, ended.messages
     ))?;
     Ok(())

@@ -32,7 +32,7 @@ pub use self::{
     errors::{ConfigError, ConfigErrors},
     origin::PublicUrl,
     proxies::TrustedProxies,
-    sealing::copy_sealing_key,
+    sealing::{copy_sealing_key, sealing_key_to_put_back},
     secret::Secret,
     settings::{Settings, read_dot_env},
     smtp::SmtpServer,

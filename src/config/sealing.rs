@@ -53,6 +53,24 @@ impl Config {
     }
 }
 
+/// The generated secret that lies at `from`, beside a backup, if it can be put back at `to`: whatever is there stays, and
+/// is an error unless it is the same.
+pub fn sealing_key_to_put_back(from: &Path, to: &Path) -> io::Result<Secret> {
+    let secret = read(from).map_err(|error| named(from, &error))?;
+    match refuse_another(&secret, to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(named(to, &error)),
+        _ => Ok(secret),
+    }
+}
+
+fn refuse_another(secret: &Secret, to: &Path) -> io::Result<()> {
+    if read(to)?.expose() == secret.expose() {
+        return Ok(());
+    }
+    let text = "another key is there, and is not overwritten";
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, text))
+}
+
 /// Copies the generated secret, from where it is kept to beside a backup or back again, for its owner alone. Whatever is
 /// at `to` stays; that is an error unless it is the same.
 pub fn copy_sealing_key(from: &Path, to: &Path) -> io::Result<()> {
@@ -64,17 +82,11 @@ pub fn copy_sealing_key(from: &Path, to: &Path) -> io::Result<()> {
             .and_then(|()| file.sync_all());
         whole.inspect_err(|_| drop(fs::remove_file(to)))
     });
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match read(to) {
-            Ok(other) if other.expose() == secret.expose() => Ok(()),
-            Ok(_) => Err(named(
-                to,
-                &io::Error::new(error.kind(), "another key is there, and is not overwritten"),
-            )),
-            Err(error) => Err(named(to, &error)),
-        },
-        written => written.map_err(|error| named(to, &error)),
-    }
+    let there = match written {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => refuse_another(&secret, to),
+        written => written,
+    };
+    there.map_err(|error| named(to, &error))
 }
 
 /// The error about a file, with its name.

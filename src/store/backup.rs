@@ -6,7 +6,8 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io, iter,
+    io::{self, Read as _, Seek as _, SeekFrom},
+    iter,
     path::{Path, PathBuf, absolute},
     time::Duration,
 };
@@ -227,6 +228,17 @@ async fn first_column(connection: &mut AnyConnection, check: &'static str) -> Re
     rows.iter().map(|row| row.try_get(0)).collect()
 }
 
+/// What became of the log that lay beside a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogOfCopy {
+    /// There was none, as with all that [`back_up`] makes.
+    Absent,
+    /// It belongs to the copy, and was taken in.
+    Taken,
+    /// It does not, and was left out: whoever can make a file in that folder could else write into the database.
+    LeftOut,
+}
+
 /// A copy that lies beside the database that it is to replace, and is removed again unless it does.
 #[derive(Debug)]
 pub struct Staged {
@@ -234,6 +246,7 @@ pub struct Staged {
     database: PathBuf,
     /// Locked, so that no other process stages another one here.
     lock: File,
+    log: LogOfCopy,
     is_in_place: bool,
 }
 
@@ -270,34 +283,46 @@ impl Staged {
             path,
             database: database.to_owned(),
             lock,
+            log: LogOfCopy::Absent,
             is_in_place: false,
         };
-        staged
+        staged.log = staged
             .fill(&mut original, source)
             .map_err(file_error("write", &staged.path))?;
         check_integrity(&staged.path).await.map_err(|error| error.of(source))?;
         Ok(staged)
     }
 
-    /// The log of a copy that was made with other means than [`back_up`] is a part of it.
-    fn fill(&mut self, original: &mut File, source: &Path) -> io::Result<()> {
+    /// The log of a copy that was made with other means than [`back_up`] is a part of it. SQLite reads whatever lies under
+    /// the log's name, in every mode: what cannot be the copy's must not get there.
+    fn fill(&mut self, original: &mut File, source: &Path) -> io::Result<LogOfCopy> {
         // Of a restore that was cut short.
         self.remove_logs();
         self.lock.set_len(0)?;
         io::copy(original, &mut self.lock)?;
-        let mut original = match File::open(with_suffix(source, "-wal")) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        let mut found = match File::open(with_suffix(source, "-wal")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LogOfCopy::Absent),
             opened => opened?,
         };
+        if !is_in_wal_mode(original)? || !have_one_owner(original, &found)? {
+            return Ok(LogOfCopy::LeftOut);
+        }
         let log = with_suffix(&self.path, "-wal");
         let mut log = private_file::options().write(true).create_new(true).open(log)?;
-        io::copy(&mut original, &mut log).map(drop)
+        io::copy(&mut found, &mut log)?;
+        Ok(LogOfCopy::Taken)
     }
 
     fn remove_logs(&self) {
         for suffix in LOGS {
             drop(fs::remove_file(with_suffix(&self.path, suffix)));
         }
+    }
+
+    /// What became of the copy's log.
+    #[must_use]
+    pub const fn log(&self) -> LogOfCopy {
+        self.log
     }
 
     /// Where it lies, to be opened as a database.
@@ -459,6 +484,28 @@ fn give_to_owner_of(database: &Path, file: &File) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether the header says that the database goes on in a log, <https://sqlite.org/fileformat2.html#file_format_version_numbers>.
+fn is_in_wal_mode(database: &mut File) -> io::Result<bool> {
+    const VERSIONS: u64 = 18;
+    let mut versions = Vec::new();
+    database.seek(SeekFrom::Start(VERSIONS))?;
+    database.take(2).read_to_end(&mut versions)?;
+    Ok(versions == [2, 2])
+}
+
+fn have_one_owner(one: &File, other: &File) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        Ok(one.metadata()?.uid() == other.metadata()?.uid())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (one, other);
+        Ok(true)
+    }
 }
 
 fn directory_of(path: &Path) -> Option<&Path> {

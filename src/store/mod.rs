@@ -48,7 +48,7 @@ mod watch;
 
 pub use self::{
     audit::{EventFilter, EventRow, ListedEventRow},
-    backup::{BackupError, Staged, back_up},
+    backup::{BackupError, LogOfCopy, Staged, back_up},
     connections::ConnectionUse,
     error::{Cause, Error, InsertError, OpenError},
     foreign::{ForeignError, ForeignRows, ForeignTable, ForeignValue},

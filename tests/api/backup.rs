@@ -31,6 +31,9 @@ one_engine![
     a_damaged_database_is_replaced_and_kept,
     another_applications_database_is_not_replaced,
     the_generated_key_goes_with_a_backup_that_asks_for_it,
+    a_key_that_does_not_open_the_copy_is_not_put_in_place,
+    stored_keys_do_not_sign_again_after_a_restore_with_hs256,
+    a_log_beside_a_copy_is_taken_only_where_it_is_the_copys,
 ];
 
 one_engine![postgres: Postgres, for_postgres_it_is_told_in_words,];
@@ -569,6 +572,76 @@ async fn the_generated_key_goes_with_a_backup_that_asks_for_it(place: Place) {
         .await
         .expect_failure();
     assert!(refused.stderr.contains("another key is there"), "{refused:?}");
+}
+
+async fn a_key_that_does_not_open_the_copy_is_not_put_in_place(place: Place) {
+    let generated = [("SEALING_KEY", "")];
+    let server = place.start_with(&generated).await;
+    server.sign_up("ann@example.com").await;
+    let copied = place.vestibule_with(&["backup", "--with-key", "copy.db"], &generated, "");
+    copied.await.expect_success();
+    stop(server).await;
+    fs::write(path(&place, "copy.db.key"), "x".repeat(43)).unwrap();
+    let machine = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", machine.path().join("vestibule.db").display());
+    let there = [
+        ("SEALING_KEY", ""),
+        ("DATA_DIR", machine.path().to_str().unwrap()),
+        ("DATABASE_URL", &url),
+    ];
+    let refused = place.vestibule_with(&["restore", "--with-key", "copy.db"], &there, "");
+    let refused = refused.await.expect_failure();
+    assert!(refused.stderr.contains("nothing was replaced"), "{refused:?}");
+    assert_eq!(fs::read_dir(machine.path()).unwrap().count(), 0, "nothing stays");
+}
+
+async fn stored_keys_do_not_sign_again_after_a_restore_with_hs256(place: Place) {
+    let server = place.start().await;
+    let leaked = jwt_header(&server.user("ann@example.com").await.access_token)["kid"].clone();
+    back_up(&place, "copy.db").await;
+    stop(server).await;
+    let shared = [
+        ("ALGORITHM", "HS256"),
+        ("SECRET_KEY", "kf83hfA0sdk3LQpz83nxMd02pQwz71mVt5"),
+    ];
+    let told = place.vestibule_with(&["restore", "copy.db"], &shared, "").await;
+    let told = told.expect_success().stdout;
+    assert!(
+        told.contains("SECRET_KEY does") && !told.contains("A new key"),
+        "{told}"
+    );
+    let server = place.start().await;
+    let signs = jwt_header(&server.log_in("ann@example.com").await.access_token)["kid"].clone();
+    assert_ne!(signs, leaked);
+}
+
+/// Whoever can make files where copies lie, but cannot write to them, must not be able to write into the database.
+async fn a_log_beside_a_copy_is_taken_only_where_it_is_the_copys(place: Place) {
+    let server = place.start().await;
+    server.sign_up("ann@example.com").await;
+    server.mail_is_done().await;
+    back_up(&place, "copy.db").await;
+    stop(server).await;
+
+    // As one that somebody copied from beside a running server, with all that is new in its log.
+    let raw = path(&place, "raw.db");
+    fs::copy(path(&place, "copy.db"), &raw).unwrap();
+    execute(&raw, "PRAGMA journal_mode = WAL").await;
+    let url = format!("sqlite:{}", raw.display());
+    let mut connection = AnyConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("UPDATE users SET email = 'eve@example.com'")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    fs::copy(path(&place, "raw.db-wal"), path(&place, "copy.db-wal")).unwrap();
+
+    let told = restore(&place, "copy.db").await.stdout;
+    assert!(told.contains("copy.db-wal, was left out"), "{told}");
+    assert_eq!(emails(&path(&place, "vestibule.db")).await, ["ann@example.com"]);
+    let told = restore(&place, "raw.db").await.stdout;
+    assert!(told.contains("raw.db-wal, was taken in"), "{told}");
+    assert_eq!(emails(&path(&place, "vestibule.db")).await, ["eve@example.com"]);
+    connection.close().await.unwrap();
 }
 
 async fn for_postgres_it_is_told_in_words(place: Place) {
