@@ -57,7 +57,7 @@ impl Auth {
         let mut tx = self.store().begin().await?;
         let account = hold_proof(&mut tx, identity, &account).await?;
         tx.update_password(account.id, hash.as_str(), now).await?;
-        tx.delete_sessions(account.id, Some(identity.session)).await?;
+        tx.end_sessions(account.id, Some(identity.session)).await?;
         revoke_links(&mut tx, account.id, &ENDED_BY_NEW_PASSWORD, now).await?;
         know_this_place_only(&mut tx, &account, client, now).await?;
         let message = mail::Message::PasswordChanged(client.circumstances(now));

@@ -21,6 +21,12 @@ impl Auth {
         let mut tx = self.store().begin().await?;
         tx.lock_admins().await?;
         let account = hold_proof(&mut tx, identity, &account).await?;
+        last_admin::may_delete(&mut tx, account.id).await?;
+        drop(tx);
+        self.clear_out(account.id, now).await?;
+        let mut tx = self.store().begin().await?;
+        tx.lock_admins().await?;
+        let account = hold_proof(&mut tx, identity, &account).await?;
         last_admin::delete(&mut tx, account.id, now).await?;
         Record::success(kind, client)
             .by_owner(identity)

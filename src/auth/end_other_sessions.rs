@@ -11,7 +11,7 @@ impl Auth {
     pub async fn end_other_sessions(&self, identity: &Identity, client: &Client) -> Result<u64, Error> {
         let now = self.now();
         let mut tx = self.store().begin().await?;
-        let ended = tx.delete_sessions(identity.user.id, Some(identity.session)).await?;
+        let ended = tx.end_sessions(identity.user.id, Some(identity.session)).await?;
         Record::success(EventKind::EndOtherSessions, client)
             .by_owner(identity)
             .write(&mut tx, now)

@@ -12,7 +12,7 @@ impl Auth {
     pub async fn end_session(&self, identity: &Identity, session: SessionId, client: &Client) -> Result<(), Error> {
         let now = self.now();
         let mut tx = self.store().begin().await?;
-        if !tx.delete_session_of(identity.user.id, session).await? {
+        if !tx.end_session_of(identity.user.id, session).await? {
             return Err(Error::NotFound);
         }
         let record = Record::success(EventKind::EndSession, client).by_owner(identity);

@@ -14,7 +14,7 @@ impl Auth {
         let now = self.now();
         let mut tx = self.store().begin().await?;
         tx.find_user(id).await?.ok_or(Error::NotFound)?;
-        let ended = tx.delete_sessions(id, None).await?;
+        let ended = tx.end_sessions(id, None).await?;
         Record::success(EventKind::EndUserSessions, client)
             .by(actor)
             .about(id)

@@ -70,7 +70,7 @@ impl Auth {
         }
         tx.update_password(account.id, password_hash.as_str(), now).await?;
         tx.update_email_verified(account.id, &account.email_key, now).await?;
-        tx.delete_sessions(account.id, None).await?;
+        tx.end_sessions(account.id, None).await?;
         revoke_links(&mut tx, account.id, &ENDED_BY_NEW_PASSWORD, now).await?;
         know_this_place_only(&mut tx, &account, client, now).await?;
         let message = mail::Message::PasswordChanged(client.circumstances(now));

@@ -34,6 +34,16 @@ impl AdminGuard {
     }
 }
 
+/// Refuses to delete the account `id` if nobody would be left to administer the server. It holds until `tx` ends: what is
+/// only prepared by then is [decided](delete) again.
+pub(super) async fn may_delete(tx: &mut Tx, id: UserId) -> Result<(), Error> {
+    let (guard, _) = AdminGuard::enter(tx, id).await?;
+    if guard.concerned && tx.count_active_holders(ADMIN).await? <= 1 {
+        return Err(Error::LastAdmin);
+    }
+    Ok(())
+}
+
 /// Deletes the account `id`, unless nobody would be left to administer the server.
 ///
 /// Its messages stay, so that admins are told what became of those that had not left; but nothing in them says any more

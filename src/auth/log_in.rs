@@ -226,7 +226,7 @@ async fn end_replaced(
     now: Timestamp,
 ) -> Result<(), Error> {
     if let Some((user, session)) = replaced
-        && tx.delete_session(session).await?
+        && tx.end_session(session).await?
     {
         let record = Record::success(EventKind::LogOut, client).about(user).on(session);
         record.write(tx, now).await?;

@@ -18,7 +18,7 @@ impl Auth {
         let (user, session) = self.first_holder(credentials).await?;
         let now = self.now();
         let mut tx = self.store().begin().await?;
-        if tx.delete_session(session).await? {
+        if tx.end_session(session).await? {
             Record::success(EventKind::LogOut, client)
                 .about(user)
                 .on(session)

@@ -133,7 +133,7 @@ impl Auth {
         let error = Error::RefreshTokenReused;
         let mut tx = self.store().begin().await?;
         // Of parallel reuses one ends the session, and only that one records and tells it.
-        if tx.delete_session(found.session.id).await? {
+        if tx.end_session(found.session.id).await? {
             let began = Circumstances::new(
                 found.session.created_at,
                 found

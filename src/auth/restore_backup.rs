@@ -28,7 +28,7 @@ impl Auth {
         let now = self.now();
         let mut tx = self.store().begin().await?;
         let ended = EndedByRestore {
-            sessions: tx.delete_all_sessions().await?,
+            sessions: tx.end_all_sessions().await?,
             links: tx.delete_all_link_tokens().await?,
             messages: tx
                 .drop_all_messages("the database was restored from a backup", now)

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How many rows one transaction removes at most: on SQLite, nobody else writes meanwhile.
-const BATCH: i64 = 1000;
+pub(super) const BATCH: i64 = 1000;
 
 /// How many accounts one transaction removes at most; much hangs on each.
 const BATCH_OF_ACCOUNTS: i64 = 50;

@@ -77,7 +77,7 @@ impl Change {
             }
             Some(false) => {
                 tx.update_disabled(user, Some(now), now).await?;
-                tx.delete_sessions(user, None).await?;
+                tx.end_sessions(user, None).await?;
                 revoke_links(tx, user, &ALL_LINKS, now).await?;
             }
             None => {}

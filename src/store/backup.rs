@@ -526,11 +526,6 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 impl Tx {
-    /// Ends every session, and says how many there were.
-    pub async fn delete_all_sessions(&mut self) -> Result<u64, Error> {
-        self.execute(sqlx::query("DELETE FROM sessions")).await
-    }
-
     /// Ends every link, and says how many there were.
     pub async fn delete_all_link_tokens(&mut self) -> Result<u64, Error> {
         self.execute(sqlx::query("DELETE FROM link_tokens")).await

@@ -87,7 +87,7 @@ impl Engine {
             Self::Sqlite => concat!(
                 extend_session!(),
                 "; ",
-                exchange_refresh_token!("sessions WHERE id = $2")
+                exchange_refresh_token!("sessions WHERE id = $2 AND expires_at > 0")
             ),
             Self::Postgres => concat!(
                 "WITH held AS (",

@@ -50,6 +50,9 @@ const FIND: &str = select_products!("id = $1");
 pub(super) const LIST: &str = select_products!("id > $1 ORDER BY id LIMIT $2");
 pub(super) const LIST_BY_OWNER: &str = select_products!("id > $1 AND owner_id = $3 ORDER BY id LIMIT $2");
 
+pub(super) const DELETE_BY_OWNER: &str =
+    "DELETE FROM products WHERE id IN (SELECT id FROM products WHERE owner_id = $1 ORDER BY id LIMIT $2)";
+
 impl Store {
     /// The product with this id.
     pub async fn find_product(&self, product: ProductId) -> Result<Option<ProductRow>, Error> {
@@ -108,5 +111,10 @@ impl Tx {
     pub async fn delete_product(&mut self, product: ProductId) -> Result<bool, Error> {
         self.changes(sqlx::query("DELETE FROM products WHERE id = $1").bind(product))
             .await
+    }
+
+    /// Deletes products of a user, at most `limit`, and says how many.
+    pub async fn delete_products_of(&mut self, owner: UserId, limit: i64) -> Result<u64, Error> {
+        self.execute(sqlx::query(DELETE_BY_OWNER).bind(owner).bind(limit)).await
     }
 }

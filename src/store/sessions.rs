@@ -25,7 +25,7 @@ pub struct SessionRow {
     pub created_at: Timestamp,
     /// When it was last refreshed.
     pub last_used_at: Timestamp,
-    /// When it ends if it is not used; never after `dies_at`.
+    /// When it ends if it is not used; never after `dies_at`. Zero once it was ended.
     pub expires_at: Timestamp,
     /// When it ends in any case.
     pub dies_at: Timestamp,
@@ -175,17 +175,17 @@ pub(super) const LIST: &str = concat!(
     " FROM sessions s WHERE s.user_id = $1 AND s.expires_at > $2 ORDER BY s.last_used_at DESC, s.id DESC"
 );
 
-/// Notes a use of a session, and holds its row.
+/// Notes a use of a session that was not ended, and holds its row.
 macro_rules! extend_session {
     () => {
         "UPDATE sessions SET last_used_at = $3, expires_at = $6, dies_at = $9, client_address = $7, user_agent = $8 \
-         WHERE id = $2"
+         WHERE id = $2 AND expires_at > 0"
     };
 }
 pub(super) use extend_session;
 
 /// Two rows in one statement: the token, which is there and so is marked as used, unless it was; and its successor. Neither
-/// when the session is gone.
+/// when the session has ended or is gone.
 macro_rules! exchange_refresh_token {
     ($session:literal) => {
         concat!(
@@ -214,15 +214,39 @@ pub(super) const BRING_BACK: &str = "UPDATE sessions SET last_used_at = $1, expi
 
 pub(super) const COUNT_LIVE: &str = "SELECT COUNT(*) FROM sessions WHERE expires_at > $1";
 
-/// The outer condition spares a session that was extended while this waited for it.
+/// To end sessions is to set a time at which none lives, and to erase what is personal in them. Their rows are left to the
+/// sweep: with each go all the tokens that it ever had, and nobody else would write for as long as that takes.
+macro_rules! end_sessions {
+    ($which:literal) => {
+        concat!(
+            "UPDATE sessions SET expires_at = 0, client_address = NULL, user_agent = NULL WHERE expires_at > 0 AND ",
+            $which
+        )
+    };
+}
+
+pub(super) const END: &str = end_sessions!("id = $1");
+pub(super) const END_OF_USER: &str = end_sessions!("id = $1 AND user_id = $2");
+pub(super) const END_ALL_OF_USER: &str = end_sessions!("user_id = $1 AND id <> $2");
+const END_ALL: &str = end_sessions!("TRUE");
+
+/// The outer condition spares a session that was extended while this waited for it, the inner one those whose tokens have
+/// still to go.
 pub(super) const DELETE_EXPIRED: &str = "DELETE FROM sessions WHERE expires_at <= $1 AND id IN \
-                                         (SELECT id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+     (SELECT s.id FROM sessions s WHERE s.expires_at <= $1 AND NOT EXISTS \
+     (SELECT 1 FROM refresh_tokens t WHERE t.session_id = s.id) ORDER BY s.expires_at LIMIT $2)";
+
+pub(super) const DELETE_EXPIRED_OF_USER: &str = "DELETE FROM sessions WHERE expires_at <= $2 AND id IN \
+     (SELECT s.id FROM sessions s WHERE s.user_id = $1 AND s.expires_at <= $2 AND NOT EXISTS \
+     (SELECT 1 FROM refresh_tokens t WHERE t.session_id = s.id) LIMIT $3)";
 
 /// A session has a token for each quarter of an hour that it was used: with a batch of sessions, half a million might go.
 pub(super) const DELETE_TOKENS_OF_EXPIRED: &str = "DELETE FROM refresh_tokens WHERE hash IN \
      (SELECT t.hash FROM sessions s INNER JOIN refresh_tokens t ON t.session_id = s.id WHERE s.expires_at <= $1 LIMIT $2)";
 
-pub(super) const DELETE_ALL: &str = "DELETE FROM sessions WHERE user_id = $1 AND id <> $2";
+pub(super) const DELETE_SPENT_TOKENS_OF_USER: &str = "DELETE FROM refresh_tokens WHERE hash IN \
+     (SELECT t.hash FROM sessions s INNER JOIN refresh_tokens t ON t.session_id = s.id WHERE s.user_id = $1 \
+     AND (t.used_at < $2 OR s.expires_at <= $3) LIMIT $4)";
 
 impl PresentedRefreshToken {
     /// The token of rows that each join it and its session with one of their user's roles.
@@ -303,8 +327,8 @@ impl Tx {
     }
 
     /// Marks a refresh token as used, adds its successor, and notes the use in its session, which is given as it is from now
-    /// on. Of all who try, one gets true; the transactions of the others, and of those whose session is gone, can no longer
-    /// commit.
+    /// on. Of all who try, one gets true; the transactions of the others, and of those whose session has ended, can no
+    /// longer commit.
     pub async fn exchange_refresh_token(
         &mut self,
         hash: &str,
@@ -329,34 +353,33 @@ impl Tx {
         Ok(exchanged)
     }
 
-    /// Whether the session is still there.
+    /// Whether the session is still there, and nobody has ended it.
     pub async fn has_session(&mut self, session: SessionId) -> Result<bool, Error> {
         let found = self
-            .row(sqlx::query("SELECT id FROM sessions WHERE id = $1").bind(session))
+            .row(sqlx::query("SELECT id FROM sessions WHERE id = $1 AND expires_at > 0").bind(session))
             .await?;
         Ok(found.is_some())
     }
 
-    /// Ends a session; false when it is gone.
-    pub async fn delete_session(&mut self, session: SessionId) -> Result<bool, Error> {
-        self.changes(sqlx::query("DELETE FROM sessions WHERE id = $1").bind(session))
-            .await
+    /// Ends a session; false when it has ended or is gone.
+    pub async fn end_session(&mut self, session: SessionId) -> Result<bool, Error> {
+        self.changes(sqlx::query(END).bind(session)).await
     }
 
-    /// Ends a session of this user; false when it is gone or another user's.
-    pub async fn delete_session_of(&mut self, user: UserId, session: SessionId) -> Result<bool, Error> {
-        self.changes(
-            sqlx::query("DELETE FROM sessions WHERE id = $1 AND user_id = $2")
-                .bind(session)
-                .bind(user),
-        )
-        .await
+    /// Ends a session of this user; false when it has ended, is gone, or is another user's.
+    pub async fn end_session_of(&mut self, user: UserId, session: SessionId) -> Result<bool, Error> {
+        self.changes(sqlx::query(END_OF_USER).bind(session).bind(user)).await
     }
 
     /// Ends the sessions of a user, all but `except`, and says how many.
-    pub async fn delete_sessions(&mut self, user: UserId, except: Option<SessionId>) -> Result<u64, Error> {
+    pub async fn end_sessions(&mut self, user: UserId, except: Option<SessionId>) -> Result<u64, Error> {
         let except = except.unwrap_or(SessionId::from(Uuid::nil()));
-        self.execute(sqlx::query(DELETE_ALL).bind(user).bind(except)).await
+        self.execute(sqlx::query(END_ALL_OF_USER).bind(user).bind(except)).await
+    }
+
+    /// Ends every session of everybody, and says how many.
+    pub async fn end_all_sessions(&mut self) -> Result<u64, Error> {
+        self.execute(sqlx::query(END_ALL)).await
     }
 
     /// Erases the successors of the refresh tokens used before this time, and says how many.
@@ -390,8 +413,28 @@ impl Tx {
             .await
     }
 
-    /// Deletes sessions that have ended, the oldest first and at most `limit`, and says how many.
+    /// Deletes sessions that have ended and of which no token is left, those that ended first before others and at most
+    /// `limit`, and says how many.
     pub async fn delete_expired_sessions(&mut self, now: Timestamp, limit: i64) -> Result<u64, Error> {
         self.execute(sqlx::query(DELETE_EXPIRED).bind(now).bind(limit)).await
+    }
+
+    /// Deletes refresh tokens of a user that lead nowhere, at most `limit`, and says how many: those used before
+    /// `used_before`, and those of sessions that have ended.
+    pub async fn delete_spent_tokens_of(
+        &mut self,
+        user: UserId,
+        used_before: Timestamp,
+        now: Timestamp,
+        limit: i64,
+    ) -> Result<u64, Error> {
+        let query = sqlx::query(DELETE_SPENT_TOKENS_OF_USER).bind(user);
+        self.execute(query.bind(used_before).bind(now).bind(limit)).await
+    }
+
+    /// Deletes sessions of a user that have ended and of which no token is left, at most `limit`, and says how many.
+    pub async fn delete_expired_sessions_of(&mut self, user: UserId, now: Timestamp, limit: i64) -> Result<u64, Error> {
+        let query = sqlx::query(DELETE_EXPIRED_OF_USER).bind(user);
+        self.execute(query.bind(now).bind(limit)).await
     }
 }

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::support::{Actor, ApiClient, PASSWORD, Place, both_engines, jwt_claims};
+use crate::support::{Actor, ApiClient, Engine, NEW_PASSWORD, PASSWORD, Place, Server, both_engines, jwt_claims};
 
 both_engines![
     a_user_sees_their_own_devices,
@@ -8,6 +8,9 @@ both_engines![
     nobody_ends_anothers_device,
     all_devices_but_this_one_are_ended,
     an_ended_session_disappears,
+    a_session_of_many_tokens_ends_in_no_time_and_they_go_in_batches,
+    an_account_of_many_things_is_deleted_in_batches,
+    an_account_that_may_not_be_deleted_keeps_what_it_has,
 ];
 
 const SESSIONS: &str = "/api/auth/sessions";
@@ -93,4 +96,120 @@ async fn an_ended_session_disappears(place: Place) {
     assert_eq!(here.get(SESSIONS).await.items().len(), 2);
     other.post("/api/auth/logout").await.expect(200);
     assert_eq!(here.get(SESSIONS).await.items().len(), 1);
+}
+
+/// Twenty thousand uses of whatever session there is, long ago.
+const USES: &str = "\
+    INSERT INTO refresh_tokens (hash, session_id, issued_at, used_at) \
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
+    SELECT 'use ' || i, (SELECT id FROM sessions), 1, 1 FROM n;";
+
+const TOKENS: &str = "SELECT COUNT(*) FROM refresh_tokens";
+
+async fn a_session_of_many_tokens_ends_in_no_time_and_they_go_in_batches(place: Place) {
+    let server = place.start().await;
+    let ann = server.user("ann@example.com").await;
+    place.execute(USES).await;
+    let admin = server.admin("admin@example.com").await;
+    let before = server.count(TOKENS).await;
+    let by_hand = server.log_in("ann@example.com").await;
+    let by_itself = server.log_in("ann@example.com").await;
+    ann.post("/api/auth/logout").await.expect(200);
+    let path = format!("{SESSIONS}/{}", session_of(&by_hand));
+    by_itself.delete(&path).await.expect_success();
+    by_itself.delete(SESSIONS).await.expect_success();
+    let change = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
+    by_itself
+        .post("/api/auth/me/password")
+        .json(change)
+        .await
+        .expect_success();
+    let path = format!("/api/users/{}/logout", ann.user_id);
+    admin.post(&path).await.expect_success();
+
+    // They have ended, and nothing waited for what hangs on them to be cleared away.
+    assert_eq!(server.count(TOKENS).await, before + 2);
+    for ended in [&ann, &by_hand, &by_itself] {
+        ended.get("/api/auth/me").await.expect_problem(401, "session_ended");
+        let refresh = server
+            .anonymous()
+            .post("/api/auth/refresh")
+            .bearer(&ended.refresh_token);
+        refresh.await.expect_problem(401, "refresh_token_invalid");
+    }
+    let personal =
+        "SELECT COUNT(*) FROM sessions WHERE expires_at = 0 AND (client_address IS NOT NULL OR user_agent IS NOT NULL)";
+    assert_eq!(server.count(personal).await, 0);
+    let sweep = async || server.app().auth().sweep().await.expect("the database is there");
+    assert!(sweep().await);
+    assert_eq!(server.count(TOKENS).await, before + 2 - 1000);
+    while sweep().await {}
+    assert_eq!(server.count(TOKENS).await, 1);
+    assert_eq!(server.count("SELECT COUNT(*) FROM sessions").await, 1, "the admin's");
+}
+
+/// Of everything that there can be any number of, more than a few batches.
+const THINGS: &str = "\
+    INSERT INTO products (id, name, owner_id, created_at, updated_at) \
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) \
+    SELECT '01890000-0000-7000-a000-' || CAST(100000000000 + i AS TEXT), 'Lamp', (SELECT MIN(user_id) FROM sessions), 1, 1 FROM n; \
+    INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, dies_at, idle_seconds, remembered) \
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200) \
+    SELECT '01890000-0000-7000-9000-' || CAST(100000000000 + i AS TEXT), (SELECT MIN(user_id) FROM sessions), i, i, 0, i, 1, 1 \
+    FROM n; \
+    INSERT INTO refresh_tokens (hash, session_id, issued_at) SELECT 'only one of ' || id, id, 1 FROM sessions;";
+
+/// Has the database refuse to delete a user on whom more than a little hangs.
+async fn let_little_go_at_once(place: &Place) {
+    const SQLITE: &str = "CREATE TRIGGER little BEFORE DELETE ON users WHEN \
+        (SELECT COUNT(*) FROM sessions) + (SELECT COUNT(*) FROM refresh_tokens) + (SELECT COUNT(*) FROM products) > 20 \
+        BEGIN SELECT RAISE(ABORT, 'too much'); END;";
+    const POSTGRES: &str = "CREATE FUNCTION little() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF \
+        (SELECT COUNT(*) FROM sessions) + (SELECT COUNT(*) FROM refresh_tokens) + (SELECT COUNT(*) FROM products) > 20 \
+        THEN RAISE 'too much'; END IF; RETURN OLD; END $$; \
+        CREATE TRIGGER little BEFORE DELETE ON users FOR EACH ROW EXECUTE FUNCTION little();";
+    place
+        .execute(match place.engine() {
+            Engine::Sqlite => SQLITE,
+            Engine::Postgres => POSTGRES,
+        })
+        .await;
+}
+
+async fn with_many_things(place: &Place) -> (Server, ApiClient) {
+    let server = place.start().await;
+    let ann = server.user("ann@example.com").await;
+    place.execute(USES).await;
+    place.execute(THINGS).await;
+    let_little_go_at_once(place).await;
+    (server, ann)
+}
+
+async fn an_account_of_many_things_is_deleted_in_batches(place: Place) {
+    let (server, ann) = with_many_things(&place).await;
+    let gone = json!({"password": PASSWORD});
+    ann.delete("/api/auth/me").json(gone).await.expect_success();
+    assert_eq!(server.count(TOKENS).await, 0);
+    let users = "SELECT COUNT(*) FROM users";
+    assert_eq!(server.count(users).await, 0);
+}
+
+async fn an_account_that_may_not_be_deleted_keeps_what_it_has(place: Place) {
+    let (server, ann) = with_many_things(&place).await;
+    let wrong = json!({"password": "not-the-password"});
+    let refused = ann.delete("/api/auth/me").json(wrong).await;
+    assert_eq!(refused.expect_invalid_field("password"), "wrong_password");
+    place
+        .execute("INSERT INTO user_roles (user_id, role) SELECT id, 'admin' FROM users")
+        .await;
+    let gone = json!({"password": PASSWORD});
+    ann.delete("/api/auth/me")
+        .json(gone)
+        .await
+        .expect_problem(409, "last_admin");
+    ann.delete(&format!("/api/users/{}", ann.user_id))
+        .await
+        .expect_problem(409, "last_admin");
+    assert_eq!(server.count("SELECT COUNT(*) FROM products").await, 2500);
+    assert!(server.count(TOKENS).await > 20_000);
 }

@@ -105,7 +105,7 @@ async fn steal(server: &Server) -> BTreeSet<String> {
     };
     // What a thief would hope for is there.
     for sql in [
-        "SELECT COUNT(*) FROM sessions WHERE remembered = 1",
+        "SELECT COUNT(*) FROM sessions WHERE remembered = 1 AND expires_at > 0",
         "SELECT COUNT(*) FROM refresh_tokens WHERE sealed_successor IS NOT NULL",
         "SELECT COUNT(*) FROM link_tokens WHERE kind = 'reset_password'",
         "SELECT COUNT(*) FROM signing_keys",

@@ -11,7 +11,7 @@ use crate::{
 use super::*;
 
 /// What runs on each request, page or tick, with the types of its arguments.
-const HOT: [(&str, &str); 43] = [
+const HOT: [(&str, &str); 48] = [
     (users::FIND_BY_ID, "text"),
     (users::FIND_BY_EMAIL, "text"),
     (users::FIND_BY_USERNAME, "text"),
@@ -26,7 +26,11 @@ const HOT: [(&str, &str); 43] = [
     (sessions::BRING_BACK, "bigint, bigint, bigint, bigint, bigint"),
     (sessions::DELETE_EXPIRED, "bigint, bigint"),
     (sessions::DELETE_TOKENS_OF_EXPIRED, "bigint, bigint"),
-    (sessions::DELETE_ALL, "text, text"),
+    (sessions::DELETE_EXPIRED_OF_USER, "text, bigint, bigint"),
+    (sessions::DELETE_SPENT_TOKENS_OF_USER, "text, bigint, bigint, bigint"),
+    (sessions::END, "text"),
+    (sessions::END_OF_USER, "text, text"),
+    (sessions::END_ALL_OF_USER, "text, text"),
     (users::FIND_WAITING, "bigint, bigint, bigint"),
     (places::LIST, "text"),
     (places::UPDATE, "text, text, text, bigint, bigint"),
@@ -55,6 +59,7 @@ const HOT: [(&str, &str); 43] = [
     (audit::DELETE_OLD, "bigint, bigint"),
     (products::LIST, "text, bigint"),
     (products::LIST_BY_OWNER, "text, bigint, text"),
+    (products::DELETE_BY_OWNER, "text, bigint"),
 ];
 
 /// Fails where the statement reads a table from one end to the other.

@@ -87,24 +87,37 @@ async fn sessions_end_one_by_one_or_all_but_one() {
         assert_eq!(listed, [sessions[0].id, sessions[3].id, sessions[2].id, sessions[1].id]);
 
         let mut tx = store.begin().await.unwrap();
-        assert!(!tx.delete_session_of(bob.id, sessions[0].id).await.unwrap());
-        assert!(tx.delete_session_of(ada.id, sessions[0].id).await.unwrap());
-        assert!(tx.delete_session(sessions[1].id).await.unwrap());
-        assert!(!tx.delete_session(sessions[1].id).await.unwrap());
+        assert!(!tx.end_session_of(bob.id, sessions[0].id).await.unwrap());
+        assert!(tx.end_session_of(ada.id, sessions[0].id).await.unwrap());
+        assert!(tx.end_session(sessions[1].id).await.unwrap());
+        assert!(!tx.end_session(sessions[1].id).await.unwrap());
         tx.commit().await.unwrap();
         let mut tx = store.begin().await.unwrap();
         assert!(!exchange(&mut tx, &sessions[1]).await);
         assert!(matches!(tx.commit().await, Err(Error::Aborted)));
         let mut tx = store.begin().await.unwrap();
-        assert_eq!(tx.delete_sessions(ada.id, Some(sessions[2].id)).await.unwrap(), 1);
-        assert_eq!(tx.delete_sessions(ada.id, None).await.unwrap(), 1);
+        assert_eq!(tx.end_sessions(ada.id, Some(sessions[2].id)).await.unwrap(), 1);
+        assert_eq!(tx.end_sessions(ada.id, None).await.unwrap(), 1);
         tx.commit().await.unwrap();
         assert_eq!(store.list_sessions(ada.id, NOW).await.unwrap(), []);
         assert_eq!(store.list_sessions(bob.id, NOW).await.unwrap(), [of_bob]);
         assert_eq!(store.list_sessions(bob.id, after(100)).await.unwrap(), []);
 
+        assert_eq!(store.count_live_sessions(NOW).await.unwrap(), 1);
+        let personal =
+            "SELECT id FROM sessions WHERE expires_at = 0 AND (client_address IS NOT NULL OR user_agent IS NOT NULL)";
+        assert!(store.rows(sqlx::query(personal)).await.unwrap().is_empty());
+
         let mut tx = store.begin().await.unwrap();
-        assert_eq!(tx.delete_expired_sessions(after(99), 10).await.unwrap(), 0);
+        assert!(!tx.has_session(sessions[2].id).await.unwrap());
+        assert_eq!(
+            tx.delete_expired_sessions(after(100), 10).await.unwrap(),
+            0,
+            "tokens first"
+        );
+        assert_eq!(tx.delete_tokens_of_expired_sessions(after(99), 10).await.unwrap(), 5);
+        assert_eq!(tx.delete_expired_sessions(after(99), 10).await.unwrap(), 4);
+        assert_eq!(tx.delete_tokens_of_expired_sessions(after(100), 10).await.unwrap(), 1);
         assert_eq!(tx.delete_expired_sessions(after(100), 10).await.unwrap(), 1);
         tx.commit().await.unwrap();
     }

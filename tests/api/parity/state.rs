@@ -22,9 +22,10 @@ const THINGS: [&str; 8] = [
     "SELECT 'role ' || email || ' ' || role FROM user_roles JOIN users ON id = user_id",
     "SELECT 'session ' || email || ' ' || COALESCE(client_address, '') || ' ' || COALESCE(user_agent, '') || ' begun=' \
      || s.created_at || ' used=' || last_used_at || ' expires=' || expires_at || ' dies=' || dies_at || ' idle=' \
-     || idle_seconds || ' remembered=' || remembered FROM sessions s JOIN users u ON u.id = s.user_id",
+     || idle_seconds || ' remembered=' || remembered FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.expires_at > 0",
     "SELECT 'refresh token ' || email || ' ' || COALESCE(user_agent, '') || ' used=' || COALESCE(used_at, 0) \
-     FROM refresh_tokens r JOIN sessions s ON s.id = r.session_id JOIN users u ON u.id = s.user_id",
+     FROM refresh_tokens r JOIN sessions s ON s.id = r.session_id JOIN users u ON u.id = s.user_id \
+     WHERE s.expires_at > 0",
     "SELECT 'place ' || email || ' ' || device || ' ' || network || ' ' || last_at FROM places JOIN users ON id = user_id",
     "SELECT 'link ' || kind || ' ' || u.email || ' ' || l.email || ' until=' || expires_at \
      FROM link_tokens l JOIN users u ON u.id = l.user_id",
