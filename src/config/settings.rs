@@ -291,7 +291,8 @@ fn is_known(name: &str) -> bool {
 /// may be somebody else's, as a compose file's are.
 fn strange_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let (mut warnings, mut others) = (Vec::new(), Vec::new());
-    for name in names.filter(|name| !is_known(name)) {
+    // `PGPASSWORD` and its like are read by the connection to PostgreSQL, and by PostgreSQL's own programs.
+    for name in names.filter(|name| !is_known(name) && !name.starts_with("PG")) {
         match nearest(name) {
             Some(known) => warnings.push(format!(".env sets {name}, which is not known: did you mean {known}?")),
             None => others.push(name),
@@ -469,7 +470,7 @@ mod tests {
         ] {
             assert_eq!(nearest(name), None, "{name}");
         }
-        let names = ["PORT", "POSTGRES_PASSWORD", "ALLOW_SIGNUPS", "DEBUG"];
+        let names = ["PORT", "POSTGRES_PASSWORD", "ALLOW_SIGNUPS", "PGPASSWORD", "DEBUG"];
         let warnings = strange_names(names.into_iter());
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         assert!(warnings[0].ends_with("did you mean ALLOW_SIGNUP?"), "{warnings:?}");
