@@ -268,7 +268,11 @@ fn Devices(sessions: Vec<Session>, current: SessionId) -> impl IntoView {
 fn Device(session: Session, is_this: bool) -> impl IntoView {
     let device = session.user_agent.as_deref().and_then(device_in_words);
     let device = device.unwrap_or_else(|| "An unknown device".to_owned());
-    let from = session.client_address.map(|address| format!(", from {address}"));
+    let place = session
+        .client_address
+        .map(|address| format!("From {address}, last used "));
+    // The time comes last: what stood behind it would move when the script makes it relative.
+    let last_used = place.unwrap_or_else(|| "Last used ".to_owned());
     let end = (!is_this).then(|| {
         let label = format!("Sign out {device}");
         view! {
@@ -285,7 +289,7 @@ fn Device(session: Session, is_this: bool) -> impl IntoView {
             <div>
                 <strong>{device.clone()}</strong>
                 {is_this.then(|| view! { " "<span class="badge plain">"This device"</span> })}
-                <span class="dim">"Last used "<Time at=session.last_used_at/>{from}</span>
+                <span class="dim">{last_used}<Time at=session.last_used_at/></span>
                 <span class="dim">"Signed in "<Time at=session.created_at/></span>
             </div>
             {end}
