@@ -493,7 +493,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        auth::{Client, Credential, LogIn, SignUp},
+        auth::{Client, Credential, LogIn, SessionQuery, SignUp},
         clock::{ManualClock, Timestamp},
         products::{NewProduct, ProductChange, ProductQuery},
     };
@@ -608,7 +608,7 @@ mod tests {
         );
 
         let identity = auth.authenticate(&devices[0].access.token).await.unwrap();
-        auth.list_sessions(&identity).await.unwrap();
+        auth.list_sessions(&identity, SessionQuery::default()).await.unwrap();
         auth.log_out(&[Credential::Access(&devices[0].access.token)], &client)
             .await
             .unwrap();

@@ -114,7 +114,7 @@ impl Auth {
             exported_at: now,
             last_login_at: account.last_login_at,
             user: account.into(),
-            sessions: self.list_sessions(identity).await?,
+            sessions: self.all_sessions(identity).await?,
             places: self
                 .store()
                 .list_places(id)

@@ -83,6 +83,7 @@ pub use self::{
     limits::{DeviceProof, Limits},
     list_events::EventQuery,
     list_messages::MessageQuery,
+    list_sessions::{NewestSessions, SessionQuery},
     list_users::UserQuery,
     log_in::LogIn,
     page::Page,

@@ -40,6 +40,10 @@ impl Auth {
         self.know_the_keys().await?;
         let now = self.now();
         let found = self.find_presented(&presented, now).await?;
+        // A theft ends the session, whatever is left of its budget.
+        if found.token.used_at.is_none_or(|used_at| in_replay_window(used_at, now)) {
+            self.limit_refresh(&found, client).await?;
+        }
         if found.token.used_at.is_some() {
             return self.replay(&presented, found, client, now).await;
         }

@@ -60,7 +60,7 @@ pub use self::{
     outbox::{MessageFilter, MessageRow, MessageState},
     places::PlaceRow,
     products::{ProductFilter, ProductRow},
-    sessions::{PresentedRefreshToken, RefreshTokenRow, SessionRow, SessionUserRow},
+    sessions::{PresentedRefreshToken, RefreshTokenRow, SessionFilter, SessionRow, SessionUserRow},
     tx::Tx,
     users::{UserFilter, UserRow},
 };

@@ -56,6 +56,17 @@ impl FromRow<'_, AnyRow> for SessionRow {
     }
 }
 
+/// Which of a user's sessions to list.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionFilter {
+    /// Whose.
+    pub user: UserId,
+    /// Those that were last used before this, or at the same time and have a smaller id: the last of the page before.
+    pub before: Option<(Timestamp, SessionId)>,
+    /// At most so many.
+    pub limit: i64,
+}
+
 /// A refresh token, used or not.
 #[derive(Clone, PartialEq, Eq, FromRow)]
 pub struct RefreshTokenRow {
@@ -172,8 +183,18 @@ pub(super) const FIND_REFRESH_TOKEN: &str = concat!(
 pub(super) const LIST: &str = concat!(
     "SELECT ",
     session_columns!(),
-    " FROM sessions s WHERE s.user_id = $1 AND s.expires_at > $2 ORDER BY s.last_used_at DESC, s.id DESC"
+    " FROM sessions s WHERE s.user_id = $1 AND s.expires_at > $2 AND (s.last_used_at, s.id) < ($3, $4) \
+     ORDER BY s.last_used_at DESC, s.id DESC LIMIT $5"
 );
+
+pub(super) const LIST_NEWEST: &str = concat!(
+    "SELECT ",
+    session_columns!(),
+    " FROM sessions s WHERE s.user_id = $1 AND s.expires_at > $2 \
+     ORDER BY CASE WHEN s.id = $3 THEN 0 ELSE 1 END, s.last_used_at DESC, s.id DESC LIMIT $4"
+);
+
+pub(super) const COUNT_LIVE_OF_USER: &str = "SELECT COUNT(*) FROM sessions WHERE user_id = $1 AND expires_at > $2";
 
 /// Notes a use of a session that was not ended, and holds its row.
 macro_rules! extend_session {
@@ -285,9 +306,33 @@ impl Store {
         Ok(count.map_or(0, |(count,)| count))
     }
 
-    /// The sessions of a user that have not ended, last used first.
-    pub async fn list_sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<SessionRow>, Error> {
-        self.read_all(sqlx::query(LIST).bind(user).bind(now)).await
+    /// A page of the sessions of a user that have not ended, last used first.
+    pub async fn list_sessions(&self, filter: SessionFilter, now: Timestamp) -> Result<Vec<SessionRow>, Error> {
+        let SessionFilter { user, before, limit } = filter;
+        let end_of_time = Timestamp::from_unix_seconds(i64::MAX);
+        let (last_used_at, id) = before.unwrap_or((end_of_time, SessionId::from(Uuid::max())));
+        let query = sqlx::query(LIST).bind(user).bind(now);
+        self.read_all(query.bind(last_used_at).bind(id).bind(limit)).await
+    }
+
+    /// The sessions of a user that have not ended, at most `limit`: `first`, and then the last used.
+    pub async fn list_newest_sessions(
+        &self,
+        user: UserId,
+        first: SessionId,
+        now: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<SessionRow>, Error> {
+        let query = sqlx::query(LIST_NEWEST).bind(user).bind(now);
+        self.read_all(query.bind(first).bind(limit)).await
+    }
+
+    /// How many sessions of a user have not ended.
+    pub async fn count_live_sessions_of(&self, user: UserId, now: Timestamp) -> Result<i64, Error> {
+        let count = self
+            .read_one(sqlx::query(COUNT_LIVE_OF_USER).bind(user).bind(now))
+            .await?;
+        Ok(count.map_or(0, |(count,)| count))
     }
 }
 

@@ -93,7 +93,11 @@ async fn exchange(cookies: &SessionCookies, parts: &Parts, state: &AppState) -> 
     let Caller(client) = Caller::of(parts, &state.site);
     let exchanged = match cookies.refresh() {
         None => Err(auth::Error::NotAuthenticated),
-        Some(refresh) => state.auth.refresh(&refresh, &client).await,
+        Some(refresh) => match state.auth.refresh(&refresh, &client).await {
+            // Whose cookie it is stays as true without a successor; there will be one when there is leave for it.
+            Err(auth::Error::TooManyRequests(_)) => return peek(cookies, &state.auth).await,
+            exchanged => exchanged,
+        },
     };
     let signed_in = exchanged.inspect_err(|error| cookies.clear_if_over(error))?;
     cookies.set(&signed_in);

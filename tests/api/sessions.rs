@@ -10,6 +10,7 @@ both_engines![
     an_ended_session_disappears,
     a_session_of_many_tokens_ends_in_no_time_and_they_go_in_batches,
     an_account_of_many_things_is_deleted_in_batches,
+    however_many_devices_there_are_they_come_a_page_at_a_time,
     an_account_that_may_not_be_deleted_keeps_what_it_has,
 ];
 
@@ -212,4 +213,48 @@ async fn an_account_that_may_not_be_deleted_keeps_what_it_has(place: Place) {
         .expect_problem(409, "last_admin");
     assert_eq!(server.count("SELECT COUNT(*) FROM products").await, 2500);
     assert!(server.count(TOKENS).await > 20_000);
+}
+
+async fn however_many_devices_there_are_they_come_a_page_at_a_time(place: Place) {
+    const MANY: &str = "\
+        INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, dies_at, idle_seconds, remembered) \
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1250) \
+        SELECT '01890000-0000-7000-9000-' || CAST(100000000000 + i AS TEXT), (SELECT MIN(user_id) FROM sessions), 1, \
+        1000 + i / 10, 1800000000, 1800000000, 1, 1 FROM n;";
+    let server = place.start().await;
+    let browser = server.user_with_browser("ann@example.com").await;
+    place.execute("UPDATE sessions SET last_used_at = 1").await;
+    place.execute(MANY).await;
+
+    // This device, used before all others, is shown nevertheless.
+    let page = browser.get("/profile").await.expect(200).text();
+    assert_eq!(page.matches("Last used ").count(), 200);
+    assert!(page.contains("And 1051 more, last used before these."), "{page}");
+    assert_eq!(page.matches("This device").count(), 1);
+
+    let mut seen = Vec::new();
+    let mut path = format!("{SESSIONS}?limit=200");
+    loop {
+        let reply = browser.get(&path).await.expect(200);
+        let page = reply.json();
+        seen.extend(reply.items().iter().map(|item| item["id"].as_str().unwrap().to_owned()));
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            break;
+        };
+        path = format!("{SESSIONS}?limit=200&cursor={cursor}");
+    }
+    assert_eq!(seen.len(), 1251);
+    assert_eq!(seen[0], "01890000-0000-7000-9000-100000001250", "the last used");
+    let mut different = seen.clone();
+    different.sort();
+    different.dedup();
+    assert_eq!(different.len(), seen.len());
+    assert_eq!(browser.get(SESSIONS).await.items().len(), 50);
+    for cursor in ["x", "1.x", &seen[0]] {
+        let path = format!("{SESSIONS}?cursor={cursor}");
+        let refused = browser.get(&path).await;
+        assert_eq!(refused.expect_invalid_field("cursor"), "invalid_cursor");
+    }
+    let export = browser.get("/api/auth/me/export").await.expect(200).json();
+    assert_eq!(export["sessions"].as_array().unwrap().len(), 1251);
 }

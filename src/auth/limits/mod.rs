@@ -5,6 +5,7 @@
 //! normalised form, known or not.
 //!
 //! - By network, in memory, as each process has its own connections to defend.
+//! - By session, in memory too, as what a process can do to the database is to be bounded.
 //! - By what the try is about, in the database: a guesser gains nothing by asking another process, nor by waiting for a
 //!   restart. There it stands under a pseudonym, so that a stolen copy does not tell who was tried.
 //!
@@ -19,7 +20,7 @@ use std::{borrow::Cow, time::Duration};
 
 pub use self::device::DeviceProof;
 pub(super) use self::device::Pass;
-use self::networks::{Networks, Refused};
+use self::networks::{Networks, Refused, Sessions};
 use super::{
     Auth, Client, EmailAddress, Error, Exceeded, Identity,
     audit::{EventKind, Record},
@@ -28,12 +29,16 @@ use super::{
 use crate::{
     clock::Timestamp,
     quota::{Quota, Quotas, in_milliseconds},
-    store::{Tx, UserRow},
+    store::{PresentedRefreshToken, Tx, UserRow},
     token::{LinkToken, PseudonymKey, SealingKey},
 };
 
 /// A slow typist has one password judged some twenty times, and a whole office may sit behind one address.
 const JUDGEMENTS_PER_TRY: u32 = 10;
+
+/// How often one session is refreshed: many times more than any client needs. Each time leaves a row behind for as long as
+/// the session lives, as a token that comes again must be known. A client that has lost its way is slowed, and not shut out.
+const REFRESHES: Quota = Quota::new(60, Duration::from_mins(10));
 
 /// What limits know.
 #[derive(Debug)]
@@ -41,6 +46,7 @@ pub struct Limits {
     quotas: Quotas,
     names: PseudonymKey,
     networks: Networks,
+    sessions: Sessions,
 }
 
 impl Limits {
@@ -51,6 +57,7 @@ impl Limits {
             quotas,
             names: key.pseudonyms("limits"),
             networks: Networks::default(),
+            sessions: Sessions::default(),
         }
     }
 
@@ -270,6 +277,28 @@ impl Auth {
         let quota = limits.quotas.mails_per_address;
         let budget = limits.budget("address", letter.kind(), &owner.email_key, quota);
         Ok(tx.spend_limit(&budget.name, budget.quota, now).await?)
+    }
+
+    /// Takes a refresh from the budget of its session; refuses where that is used up.
+    pub(super) async fn limit_refresh(&self, found: &PresentedRefreshToken, client: &Client) -> Result<(), Error> {
+        let Some(limits) = &self.parts.limits else {
+            return Ok(());
+        };
+        let now = in_milliseconds(self.now());
+        let Err(refused) = limits.sessions.spend(found.session.id, REFRESHES, now) else {
+            return Ok(());
+        };
+        let error = Error::TooManyRequests(Exceeded {
+            policy: "session",
+            quota: REFRESHES,
+            wait: refused.wait,
+        });
+        if refused.is_first {
+            tracing::warn!(event = EventKind::Refresh.as_str(), by = "session", "too many tries");
+            let record = Record::failure(EventKind::Refresh, client, &error);
+            self.record(record.about(found.user.id).on(found.session.id)).await?;
+        }
+        Err(error)
     }
 
     async fn limit_network(&self, limits: &Limits, limited: Limited<'_>, client: &Client) -> Result<(), Error> {

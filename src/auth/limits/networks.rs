@@ -1,22 +1,26 @@
-//! What client networks have used, in memory.
+//! What client networks have used, and sessions of their refreshes, in memory.
 //!
-//! However many networks come, no more than a fixed number of them is remembered. Where one has to be forgotten it is the
+//! However many come, no more than a fixed number of them is remembered. Where one has to be forgotten it is the
 //! one whose budget will be whole first, which has used least: who has used up theirs is not free again before as many
 //! others have used up as much.
 
 use std::{
     collections::{BTreeSet, HashMap},
+    hash::Hash,
     net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use crate::quota::Quota;
+use crate::{id::SessionId, quota::Quota};
 
 /// Of each kind of try; together they take a few MiB.
 const MAX_NETWORKS: usize = 10_000;
 
-/// A network's budget is used up.
+/// Ten thousand that are refreshed all the time are more than one process can serve.
+const MAX_SESSIONS: usize = 10_000;
+
+/// A budget is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Refused {
     /// For how long.
@@ -27,7 +31,7 @@ pub(super) struct Refused {
 
 /// The networks of every kind of try.
 #[derive(Debug, Default)]
-pub(super) struct Networks(Mutex<HashMap<&'static str, Table>>);
+pub(super) struct Networks(Mutex<HashMap<&'static str, Table<IpAddr>>>);
 
 impl Networks {
     /// Uses one of the budget that the network of `address` has for tries of this `kind`.
@@ -47,11 +51,32 @@ fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
+/// The sessions that are refreshed.
 #[derive(Debug, Default)]
-struct Table {
-    used: HashMap<IpAddr, Used>,
+pub(super) struct Sessions(Mutex<Table<SessionId>>);
+
+impl Sessions {
+    /// Uses one of the budget that the session has.
+    pub(super) fn spend(&self, session: SessionId, quota: Quota, now: i64) -> Result<(), Refused> {
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        table.spend(session, quota, now, MAX_SESSIONS)
+    }
+}
+
+#[derive(Debug)]
+struct Table<K> {
+    used: HashMap<K, Used>,
     /// The same by when their budgets will be whole.
-    order: BTreeSet<(i64, IpAddr)>,
+    order: BTreeSet<(i64, K)>,
+}
+
+impl<K> Default for Table<K> {
+    fn default() -> Self {
+        Self {
+            used: HashMap::new(),
+            order: BTreeSet::new(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,18 +85,18 @@ struct Used {
     was_refused: bool,
 }
 
-impl Table {
-    fn spend(&mut self, network: IpAddr, quota: Quota, now: i64, limit: usize) -> Result<(), Refused> {
+impl<K: Copy + Ord + Hash> Table<K> {
+    fn spend(&mut self, key: K, quota: Quota, now: i64, limit: usize) -> Result<(), Refused> {
         self.forget_whole(now);
-        let used = self.used.get(&network).copied();
+        let used = self.used.get(&key).copied();
         match quota.spend(used.map(|used| used.whole_at), now) {
             Ok(whole_at) => {
                 let was_refused = used.is_some_and(|used| used.was_refused);
-                self.remember(network, Used { whole_at, was_refused }, limit);
+                self.remember(key, Used { whole_at, was_refused }, limit);
                 Ok(())
             }
             Err(wait) => {
-                let before = self.used.get_mut(&network);
+                let before = self.used.get_mut(&key);
                 let before = before.map(|used| std::mem::replace(&mut used.was_refused, true));
                 let is_first = before == Some(false);
                 Err(Refused { wait, is_first })
@@ -79,13 +104,13 @@ impl Table {
         }
     }
 
-    fn remember(&mut self, network: IpAddr, used: Used, limit: usize) {
-        match self.used.insert(network, used) {
-            Some(before) => drop(self.order.remove(&(before.whole_at, network))),
+    fn remember(&mut self, key: K, used: Used, limit: usize) {
+        match self.used.insert(key, used) {
+            Some(before) => drop(self.order.remove(&(before.whole_at, key))),
             None if self.used.len() > limit => self.forget_first(),
             None => {}
         }
-        self.order.insert((used.whole_at, network));
+        self.order.insert((used.whole_at, key));
     }
 
     /// Two for each that comes, so that those of an hour ago are soon gone, and nobody waits for it.
@@ -99,8 +124,8 @@ impl Table {
     }
 
     fn forget_first(&mut self) {
-        if let Some((_, network)) = self.order.pop_first() {
-            self.used.remove(&network);
+        if let Some((_, key)) = self.order.pop_first() {
+            self.used.remove(&key);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 use super::*;
 
 /// What runs on each request, page or tick, with the types of its arguments.
-const HOT: [(&str, &str); 48] = [
+const HOT: [(&str, &str); 50] = [
     (users::FIND_BY_ID, "text"),
     (users::FIND_BY_EMAIL, "text"),
     (users::FIND_BY_USERNAME, "text"),
@@ -19,7 +19,9 @@ const HOT: [(&str, &str); 48] = [
     (users::LIST_BY_ROLE, "text, bigint, boolean, text, text, text"),
     (sessions::FIND_USER_OF_LIVE, "text, bigint"),
     (sessions::FIND_REFRESH_TOKEN, "text, bigint"),
-    (sessions::LIST, "text, bigint"),
+    (sessions::LIST, "text, bigint, bigint, text, bigint"),
+    (sessions::LIST_NEWEST, "text, bigint, text, bigint"),
+    (sessions::COUNT_LIVE_OF_USER, "text, bigint"),
     (sessions::COUNT_LIVE, "bigint"),
     (sessions::ERASE_SUCCESSORS, "bigint"),
     (sessions::ERASE_SUCCESSORS_AHEAD, "bigint"),

@@ -8,6 +8,15 @@ async fn exchange(tx: &mut Tx, session: &SessionRow) -> bool {
     exchanged.await.unwrap()
 }
 
+async fn live(store: &Store, user: UserId, now: Timestamp) -> Vec<SessionRow> {
+    let filter = SessionFilter {
+        user,
+        before: None,
+        limit: 10,
+    };
+    store.list_sessions(filter, now).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_live_session_is_found_with_its_user_until_it_expires() {
     for Fixture { store, .. } in fixtures().await {
@@ -56,10 +65,7 @@ async fn a_live_session_is_found_with_its_user_until_it_expires() {
         let user = find(session.id, after(149)).await.unwrap();
         assert_eq!(user.disabled_at, Some(NOW));
         assert_eq!(user.roles, ["admin", "editor"]);
-        assert_eq!(
-            store.list_sessions(ada.id, after(149)).await.unwrap(),
-            slice::from_ref(&session)
-        );
+        assert_eq!(live(&store, ada.id, after(149)).await, slice::from_ref(&session));
     }
 }
 
@@ -77,14 +83,22 @@ async fn sessions_end_one_by_one_or_all_but_one() {
         sessions[0].last_used_at = after(1);
         assert!(exchange(&mut tx, &sessions[0]).await);
         tx.commit().await.unwrap();
-        let listed: Vec<SessionId> = store
-            .list_sessions(ada.id, NOW)
-            .await
-            .unwrap()
-            .iter()
-            .map(|row| row.id)
-            .collect();
+        let listed: Vec<SessionId> = live(&store, ada.id, NOW).await.iter().map(|row| row.id).collect();
         assert_eq!(listed, [sessions[0].id, sessions[3].id, sessions[2].id, sessions[1].id]);
+
+        let second = SessionFilter {
+            user: ada.id,
+            before: Some((NOW, sessions[3].id)),
+            limit: 1,
+        };
+        let second = store.list_sessions(second, NOW).await.unwrap();
+        assert_eq!(second, slice::from_ref(&sessions[2]));
+        let newest = store
+            .list_newest_sessions(ada.id, sessions[1].id, NOW, 2)
+            .await
+            .unwrap();
+        assert_eq!(newest, [sessions[1].clone(), sessions[0].clone()]);
+        assert_eq!(store.count_live_sessions_of(ada.id, NOW).await.unwrap(), 4);
 
         let mut tx = store.begin().await.unwrap();
         assert!(!tx.end_session_of(bob.id, sessions[0].id).await.unwrap());
@@ -99,9 +113,9 @@ async fn sessions_end_one_by_one_or_all_but_one() {
         assert_eq!(tx.end_sessions(ada.id, Some(sessions[2].id)).await.unwrap(), 1);
         assert_eq!(tx.end_sessions(ada.id, None).await.unwrap(), 1);
         tx.commit().await.unwrap();
-        assert_eq!(store.list_sessions(ada.id, NOW).await.unwrap(), []);
-        assert_eq!(store.list_sessions(bob.id, NOW).await.unwrap(), [of_bob]);
-        assert_eq!(store.list_sessions(bob.id, after(100)).await.unwrap(), []);
+        assert_eq!(live(&store, ada.id, NOW).await, []);
+        assert_eq!(live(&store, bob.id, NOW).await, [of_bob]);
+        assert_eq!(live(&store, bob.id, after(100)).await, []);
 
         assert_eq!(store.count_live_sessions(NOW).await.unwrap(), 1);
         let personal =

@@ -5,7 +5,7 @@ use axum::{Json, extract::State, http::HeaderMap, middleware::map_response};
 
 use super::{
     at_token_endpoint,
-    openapi::{SESSIONS, answers, for_anyone, named, refuses},
+    openapi::{SESSIONS, answers, for_anyone, limited, named, refuses},
     wire::{RefreshRequest, TokenResponse},
 };
 use crate::{
@@ -21,6 +21,7 @@ pub(super) fn route() -> ApiMethodRouter<AppState> {
             .description("Takes the token from the `refresh_token` field, a Bearer header or the cookie, in this order. By cookie, the new one travels in the cookie only. A token can be exchanged once; a retry within ten seconds gets the same answer, a later one ends the session.")
             .with(for_anyone)
             .with(answers::<200, Json<TokenResponse>>("Still signed in."))
+            .with(limited)
             .with(refuses(refusals()))
     });
     route.layer(map_response(at_token_endpoint))

@@ -4,22 +4,28 @@ use aide::axum::routing::{ApiMethodRouter, delete_with, get_with};
 use axum::{Json, extract::State, http::Uri, response::NoContent};
 
 use super::{
-    listing::{Listing, Paged},
+    listing::{Listing, PageQuery, Paged},
     openapi::{SESSIONS, answers, for_users, named, refuses},
     wire::{EndedResponse, SessionResponse},
 };
 use crate::{
-    auth::{self, Auth, Page},
+    auth::{self, Auth, Page, SessionQuery},
     id::SessionId,
-    web::{AppState, caller::Caller, identity::SignedInUser, params::PathId, problem::Problem},
+    web::{
+        AppState,
+        caller::Caller,
+        identity::SignedInUser,
+        params::{PathId, Query},
+        problem::Problem,
+    },
 };
 
 pub(super) fn list_route() -> ApiMethodRouter<AppState> {
     get_with(list, |docs| {
         docs.with(named("listSessions", SESSIONS, "My signed-in devices"))
-            .description("All of them, the last used first.")
+            .description("The last used first.")
             .with(for_users)
-            .with(answers::<200, Paged<SessionResponse>>("The devices."))
+            .with(answers::<200, Paged<SessionResponse>>("A page of the devices."))
     })
 }
 
@@ -27,12 +33,13 @@ async fn list(
     State(auth): State<Auth>,
     SignedInUser(identity): SignedInUser,
     uri: Uri,
+    Query(PageQuery { limit, cursor }): Query<PageQuery>,
 ) -> Result<Paged<SessionResponse>, Problem> {
-    let sessions = auth.list_sessions(&identity).await?;
+    let page = auth.list_sessions(&identity, SessionQuery { limit, cursor }).await?;
     let seen = |session| SessionResponse::seen_from(identity.session, session);
     let page = Page {
-        items: sessions.into_iter().map(seen).collect(),
-        next_cursor: None,
+        items: page.items.into_iter().map(seen).collect(),
+        next_cursor: page.next_cursor,
     };
     Ok(Paged::of(page, &uri))
 }

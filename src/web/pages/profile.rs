@@ -15,7 +15,7 @@ use super::{
     visit::SignedInVisit,
 };
 use crate::{
-    auth::{self, Auth, Session, User},
+    auth::{self, Auth, NewestSessions, Session, User},
     id::SessionId,
     mail::device_in_words,
     web::{AppState, paths::login_path, problem::Problem, secret::Secret},
@@ -39,13 +39,11 @@ async fn page(
     State(auth): State<Auth>,
     State(state): State<AppState>,
 ) -> Result<Response, Problem> {
-    let mut sessions = auth.list_sessions(&identity).await?;
+    let newest = auth.newest_sessions(&identity).await?;
     let min_length = state.site.password_min_length;
     let (user, current) = (identity.user, identity.session);
-    // The one that is recognised at once, first.
-    sessions.sort_by_key(|session| session.id != current);
     Ok(visit.show(Head::new("Profile").wide(), || {
-        view! { <ProfilePage user sessions current min_length/> }
+        view! { <ProfilePage user newest current min_length/> }
     }))
 }
 
@@ -158,7 +156,7 @@ impl PageForm for DeleteAccount {
 }
 
 #[component]
-fn ProfilePage(user: User, sessions: Vec<Session>, current: SessionId, min_length: usize) -> impl IntoView {
+fn ProfilePage(user: User, newest: NewestSessions, current: SessionId, min_length: usize) -> impl IntoView {
     view! {
         <h1>"Profile"</h1>
         <Said/>
@@ -167,7 +165,7 @@ fn ProfilePage(user: User, sessions: Vec<Session>, current: SessionId, min_lengt
         <Email user=user.clone()/>
         <Password user=user.clone() min_length/>
         <Section id="devices" title="Devices" about="Where you are signed in.">
-            <Devices sessions current/>
+            <Devices newest current/>
         </Section>
         <Section id="data" title="Your data" about="Everything we hold about you, in one JSON file.">
             <p><a class="button" href="/api/auth/me/export" download="account.json">"Download your data"</a></p>
@@ -245,7 +243,8 @@ fn Password(user: User, min_length: usize) -> impl IntoView {
 }
 
 #[component]
-fn Devices(sessions: Vec<Session>, current: SessionId) -> impl IntoView {
+fn Devices(newest: NewestSessions, current: SessionId) -> impl IntoView {
+    let NewestSessions { sessions, more } = newest;
     let has_others = sessions.len() > 1;
     let rows = sessions
         .into_iter()
@@ -261,7 +260,8 @@ fn Devices(sessions: Vec<Session>, current: SessionId) -> impl IntoView {
             </form>
         }
     });
-    view! { <ul class="rows">{rows}</ul>{end_others} }
+    let more = (more > 0).then(|| view! { <p class="dim">{format!("And {more} more, last used before these.")}</p> });
+    view! { <ul class="rows">{rows}</ul>{more}{end_others} }
 }
 
 #[component]
