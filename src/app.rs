@@ -464,9 +464,10 @@ async fn sweep_up(auth: &Auth, mut stopped: watch::Receiver<bool>) {
 
 /// Whether there is more to sweep.
 async fn sweep(auth: &Auth) -> bool {
-    let swept = auth.sweep().await;
-    if let Err(error) = &swept {
-        tracing::warn!(error = error as &dyn std::error::Error, "cannot sweep what is over");
+    match auth.sweep().await {
+        Ok(true) => return true,
+        Ok(false) => {}
+        Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot sweep what is over"),
     }
     if let Err(error) = auth.follow_the_clock().await {
         tracing::warn!(
@@ -477,7 +478,7 @@ async fn sweep(auth: &Auth) -> bool {
     if let Err(error) = auth.sweep_limits().await {
         tracing::warn!(error = &error as &dyn std::error::Error, "cannot sweep limits");
     }
-    swept.unwrap_or(false)
+    false
 }
 
 #[cfg(test)]

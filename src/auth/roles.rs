@@ -82,6 +82,9 @@ impl RoleDifference {
         for role in &self.granted {
             tx.insert_role(user, role).await?;
         }
+        if !self.granted.is_empty() {
+            tx.end_waiting(user).await?;
+        }
         for role in &self.revoked {
             tx.delete_role(user, role).await?;
         }

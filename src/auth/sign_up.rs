@@ -86,8 +86,8 @@ impl Auth {
         let now = self.now();
         let account = newcomer.account(hash.as_str(), now);
         let mut tx = self.store().begin().await?;
-        tx.insert_user(&account).await?;
-        tx.update_waiting(account.id, now).await?;
+        // In one statement, as one more would tell by its time that there was no account.
+        tx.insert_user_who_waits(&account, Some(now)).await?;
         let message = mail::Message::VerifyEmail(client.circumstances(now));
         mailing::announce(&mut tx, &message, &account, now).await?;
         Record::success(EventKind::SignUp, client)

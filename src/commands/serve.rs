@@ -61,5 +61,5 @@ fn mailbox_origin(site: &PublicUrl, scheme: &str, address: SocketAddr) -> String
 /// they are asked for while that goes on. Whoever needs some meanwhile waits for the same.
 fn gather_entropy() {
     // What it would fail with, it fails with again where the bytes are needed.
-    thread::spawn(|| rand::fill(&mut [0]).is_ok());
+    drop(thread::Builder::new().spawn(|| rand::fill(&mut [0]).is_ok()));
 }

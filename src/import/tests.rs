@@ -153,6 +153,11 @@ fn a_source_that_cannot_be_read_to_its_end_is_refused_at_once() {
         (
             "users.csv",
             "name;password\n".to_owned(),
+            "no column for email; the names in the first line are separated by ';', and must be by commas",
+        ),
+        (
+            "users.csv",
+            "name,password\n".to_owned(),
             "no column for email; name it with --map email=COLUMN",
         ),
         ("users.jsonl", String::new(), "there are no columns at all"),

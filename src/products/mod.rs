@@ -226,7 +226,7 @@ fn parse_name(text: &str) -> Result<String, FieldError> {
 /// Lines are a description's to have; blank means none.
 fn parse_description(text: Option<&str>) -> Result<Option<String>, FieldError> {
     let description = text.unwrap_or_default().trim();
-    let is_refused = |char: char| char.is_control() && !matches!(char, '\n' | '\r' | '\t');
+    let is_refused = |char: char| is_unprintable_in_prose(char) && !matches!(char, '\n' | '\r' | '\t');
     if description.chars().count() > DESCRIPTION_MAX_CHARS || description.chars().any(is_refused) {
         let rule = format!("A description is at most {DESCRIPTION_MAX_CHARS} characters, without control characters.");
         return Err(FieldError::new("description", "invalid_description", rule));

@@ -279,6 +279,10 @@ impl Staged {
             Err(TryLockError::Error(error)) => return Err(file_error("lock", &path)(error)),
             Ok(()) => {}
         }
+        // Another restore may have put this very file into the database's place since it was opened.
+        if !is_at(&lock, &path) {
+            return Err(BackupError::UnderWay);
+        }
         let mut staged = Self {
             path,
             database: database.to_owned(),
@@ -469,6 +473,21 @@ async fn release(taken: Option<AnyConnection>) {
 fn create(path: &Path) -> Result<File, BackupError> {
     let created = private_file::options().write(true).create_new(true).open(path);
     created.map_err(file_error("write", path))
+}
+
+/// Whether the open file is the one that has this name.
+fn is_at(file: &File, path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let ids = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
+        matches!((file.metadata(), fs::metadata(path)), (Ok(file), Ok(named)) if ids(&file) == ids(&named))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        path.exists()
+    }
 }
 
 /// A server that runs as somebody else than whoever restores must be able to open it: it belongs to whom the database

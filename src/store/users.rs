@@ -250,11 +250,20 @@ impl Tx {
 
     /// Adds a user, with the roles in its row.
     pub async fn insert_user(&mut self, user: &UserRow) -> Result<(), InsertError> {
+        self.insert_user_who_waits(user, None).await
+    }
+
+    /// Adds a user who waits, since the time given, for somebody to confirm the address or to sign in.
+    pub async fn insert_user_who_waits(
+        &mut self,
+        user: &UserRow,
+        waits_since: Option<Timestamp>,
+    ) -> Result<(), InsertError> {
         self.execute(
             sqlx::query(
                 "INSERT INTO users (id, email, email_key, username, username_key, name, password_hash, \
-                 email_verified_at, disabled_at, external_id, last_login_at, created_at, updated_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                 email_verified_at, disabled_at, external_id, last_login_at, created_at, updated_at, waits_since) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
             )
             .bind(user.id)
             .bind(user.email.as_str())
@@ -268,7 +277,8 @@ impl Tx {
             .bind(user.external_id.as_deref())
             .bind(user.last_login_at)
             .bind(user.created_at)
-            .bind(user.updated_at),
+            .bind(user.updated_at)
+            .bind(waits_since),
         )
         .await?;
         for role in &user.roles {
@@ -277,15 +287,11 @@ impl Tx {
         Ok(())
     }
 
-    /// Notes that from now on a user waits for somebody to confirm the address or to sign in.
-    pub async fn update_waiting(&mut self, user: UserId, now: Timestamp) -> Result<(), Error> {
-        self.execute(
-            sqlx::query("UPDATE users SET waits_since = $2 WHERE id = $1")
-                .bind(user)
-                .bind(now),
-        )
-        .await
-        .map(drop)
+    /// Notes that somebody has come to an account, if only an admin: it is not removed for having waited in vain.
+    pub async fn end_waiting(&mut self, user: UserId) -> Result<(), Error> {
+        self.execute(sqlx::query("UPDATE users SET waits_since = NULL WHERE id = $1").bind(user))
+            .await
+            .map(drop)
     }
 
     /// Gives a user a role; false when it has it already.
@@ -409,7 +415,8 @@ impl Tx {
         .await
     }
 
-    /// Disables a user, or with `None` enables it; false when there is no such user.
+    /// Disables a user, or with `None` enables it, for good reasons either way: nobody is waited for any more. False when
+    /// there is no such user.
     pub async fn update_disabled(
         &mut self,
         user: UserId,
@@ -417,7 +424,7 @@ impl Tx {
         now: Timestamp,
     ) -> Result<bool, Error> {
         self.changes(
-            sqlx::query("UPDATE users SET disabled_at = $2, updated_at = $3 WHERE id = $1")
+            sqlx::query("UPDATE users SET disabled_at = $2, waits_since = NULL, updated_at = $3 WHERE id = $1")
                 .bind(user)
                 .bind(disabled_at)
                 .bind(now),

@@ -139,7 +139,7 @@ async fn they_are_apart_from_the_site_and_off_unless_asked_for(place: Place) {
     let (address, port) = (taken.address().to_string(), free_address().port().to_string());
     let variables = [("METRICS_ADDR", address.as_str()), ("PORT", &port)];
     let said = place.vestibule_with(&[], &variables, "").await.expect_failure().stderr;
-    assert!(said.contains("Choose another METRICS_ADDR"), "{said}");
+    assert!(said.contains("choose another METRICS_ADDR"), "{said}");
     for address in ["9464", "localhost:9464", "127.0.0.1:0"] {
         let finished = place.vestibule_with(&[], &[("METRICS_ADDR", address)], "").await;
         assert!(

@@ -191,7 +191,7 @@ async fn the_mailbox_answers_only_a_loopback_peer_with_a_loopback_host(place: Pl
     server.verification_link("ann@example.com").await;
     for path in ["/dev/mail", "/dev/mail.json"] {
         let reply = server.anonymous().get(path).await.expect(200);
-        assert!(reply.text().contains("ann@example.com"));
+        assert!(reply.text().replace("<wbr>", "").contains("ann@example.com"));
         assert_eq!(reply.header("cache-control"), Some("no-store"), "{path}");
         for (name, value) in [
             // A page of another site whose name was made to resolve to this machine.

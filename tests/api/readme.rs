@@ -258,6 +258,7 @@ async fn waiting_message(place: &Place, arguments: &[&str]) -> String {
 
 async fn the_settings_of_the_examples_can_be_used(place: Place) {
     let help = place.vestibule(&["--help"]).await.expect_success().stdout;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut tried = 0;
     for block in blocks(README).filter(|block| is_settings(block)) {
         let directory = tempfile::tempdir().unwrap();

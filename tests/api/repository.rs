@@ -100,6 +100,7 @@ fn set(lines: impl IntoIterator<Item = impl AsRef<str>>, separator: char) -> BTr
 
 async fn the_variables_that_deployments_set_are_known(place: Place) {
     let help = place.vestibule(&["--help"]).await.expect_success().stdout;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     // A secret has no flag of its own, but one for its file.
     let is_known =
         |name: &str| help.contains(&format!("[env: {name}]")) || help.contains(&format!("[env: {name}_FILE]"));

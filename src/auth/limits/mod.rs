@@ -257,7 +257,9 @@ impl Auth {
     ) -> Result<T, Error> {
         let outcome = outcome.map_err(Into::into);
         if let Err(Error::Busy | Error::Internal(_)) = outcome {
-            self.give_back(std::mem::take(spent)).await?;
+            if let Err(error) = self.give_back(std::mem::take(spent)).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot give back a try");
+            }
         }
         outcome
     }

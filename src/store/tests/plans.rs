@@ -70,7 +70,8 @@ async fn assert_no_scan(store: &Store, statement: &str, types: &str) {
     let scans = plan.lines().any(|line| {
         let line = line.trim_start_matches(['-', '>', ' ']);
         // SQLite calls a walk through the rows of a page, already cut, a scan too.
-        (line.starts_with("SCAN ") && line != "SCAN u") || line.starts_with("Seq Scan")
+        let is_page = line == "SCAN u" && [users::LIST, users::LIST_BY_ROLE].contains(&statement);
+        (line.starts_with("SCAN ") && !is_page) || line.starts_with("Seq Scan")
     });
     // What only adds a row is no plan to SQLite.
     let planned = !plan.is_empty() || statement.starts_with("INSERT");

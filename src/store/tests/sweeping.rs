@@ -70,13 +70,12 @@ async fn who_waits_is_found_until_somebody_comes() {
         ];
         let mut users = Vec::new();
         for (number, email) in (0..).zip(emails) {
-            let user = add_user(&store, email).await;
+            let newcomer = user(email);
+            let waits_since = NOW.minus(Duration::from_secs(number));
             let mut tx = store.begin().await.unwrap();
-            tx.update_waiting(user.id, NOW.minus(Duration::from_secs(number)))
-                .await
-                .unwrap();
+            tx.insert_user_who_waits(&newcomer, Some(waits_since)).await.unwrap();
             tx.commit().await.unwrap();
-            users.push(user);
+            users.push(newcomer);
         }
         add_user(&store, "waits for nothing").await;
         let mut tx = store.begin().await.unwrap();
@@ -92,5 +91,11 @@ async fn who_waits_is_found_until_somebody_comes() {
         assert_eq!(found(NOW, NOW, 1).await, [users[1].id]);
         assert_eq!(found(NOW.minus(Duration::from_secs(1)), NOW, 10).await, [users[1].id]);
         assert_eq!(found(NOW, after(10), 10).await, [users[7].id, users[1].id, users[0].id]);
+
+        // Whom an admin lets in again is not removed the moment after.
+        let mut tx = store.begin().await.unwrap();
+        assert!(tx.update_disabled(users[6].id, None, NOW).await.unwrap());
+        tx.commit().await.unwrap();
+        assert_eq!(found(NOW, NOW, 10).await, [users[1].id, users[0].id]);
     }
 }
