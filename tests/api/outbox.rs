@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::support::{Actor, MailServer, PASSWORD, Place, Security, Step, Trick, both_engines};
+use crate::support::{Actor, MailServer, PASSWORD, Place, Process, Security, Step, Trick, both_engines};
 
 both_engines![
     admins_see_what_was_mailed_but_no_link,
@@ -119,6 +119,14 @@ async fn mail_for_a_public_site_waits_in_the_outbox(place: Place) {
     for path in ["/dev/mail", "/dev/mail.json"] {
         server.anonymous().get(path).await.expect_problem(404, "not_found");
     }
+    server.stop().await;
+
+    let process = Process::start(&place, &[("PUBLIC_URL", "https://auth.example.com")]).await;
+    let output = process.output();
+    assert!(
+        output.contains("WARN") && output.contains("no mail server is set up with SMTP_URL: mail waits in the outbox"),
+        "{output}"
+    );
 }
 
 async fn messages_outlive_a_deleted_account_without_saying_whose_they_were(place: Place) {
