@@ -256,10 +256,10 @@ impl Auth {
         outcome: Result<T, E>,
     ) -> Result<T, Error> {
         let outcome = outcome.map_err(Into::into);
-        if let Err(Error::Busy | Error::Internal(_)) = outcome {
-            if let Err(error) = self.give_back(std::mem::take(spent)).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot give back a try");
-            }
+        if let Err(Error::Busy | Error::Internal(_)) = outcome
+            && let Err(error) = self.give_back(std::mem::take(spent)).await
+        {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot give back a try");
         }
         outcome
     }
