@@ -61,11 +61,11 @@ pub(crate) const PAGE: &str = "page.html";
 
 /// The pragmas that matter to speed, as the store sets them for the connections that read.
 const READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
-                      PRAGMA cache_size = -512; PRAGMA query_only = ON;";
+                      PRAGMA cache_size = -2048; PRAGMA query_only = ON;";
 
 /// The same for the one that writes.
 const WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -512; \
+                      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048; \
                       PRAGMA secure_delete = ON;";
 
 pub(crate) fn pool(path: &Path, connections: u32, setup: &'static str) -> anyhow::Result<AnyPool> {

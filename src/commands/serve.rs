@@ -17,7 +17,6 @@ use super::health::reachable;
 /// Serves until it is asked to stop by SIGTERM or Ctrl-C.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     telemetry::init(config.log_format)?;
-    gather_entropy();
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -27,6 +26,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut app = app::start(config, Arc::new(SystemClock)).await?;
+    gather_entropy();
     let new = if app.has_new_database() { " (new)" } else { "" };
     tracing::info!("the database is {database}{new}");
     tracing::info!("listening on {scheme}://{}", app.address());
@@ -57,8 +57,8 @@ fn mailbox_origin(site: &PublicUrl, scheme: &str, address: SocketAddr) -> String
     format!("{scheme}://{address}")
 }
 
-/// The first random bytes wait for the jitter of the processor's own timing, for as long as all the rest of a start takes:
-/// they are asked for while that goes on. Whoever needs some meanwhile waits for the same.
+/// The first random bytes wait for the jitter of the processor's own timing, for longer than all of a start takes. Nothing
+/// until here needs any on an existing database, and the first who signs in is not to wait for them.
 fn gather_entropy() {
     // What it would fail with, it fails with again where the bytes are needed.
     drop(thread::Builder::new().spawn(|| rand::fill(&mut [0]).is_ok()));

@@ -139,13 +139,15 @@ pub(super) struct Argon2Hash {
 impl Argon2Hash {
     /// Hashes a password under a new salt.
     pub(super) fn of(password: &Password, parameters: HashParameters, memory: &mut Memory) -> Result<Self, HashError> {
-        // A decoy is all that a hash is but for the tag.
+        // A decoy is all that a hash is but for the salt and the tag.
         let mut hash = Self::decoy(parameters).map_err(HashError::because)?;
+        rand::fill(&mut hash.salt).map_err(HashError::because)?;
         hash.tag = hash.derive(password, memory)?;
         Ok(hash)
     }
 
-    /// A hash of current cost that is no password's, made without hashing anything.
+    /// A hash of current cost that is no password's, made without hashing anything. Nor is anything random in it: nobody
+    /// finds a password whose tag is all zeros, it would open nothing, and a start need not wait for randomness.
     pub(super) fn decoy(parameters: HashParameters) -> io::Result<Self> {
         let too_much = || {
             io::Error::new(
@@ -154,16 +156,12 @@ impl Argon2Hash {
             )
         };
         let params = parameters.to_params().ok_or_else(too_much)?;
-        let (mut salt, mut tag) = (vec![0; SALT_LENGTH], vec![0; TAG_LENGTH]);
-        rand::fill(&mut salt)
-            .and_then(|()| rand::fill(&mut tag))
-            .map_err(io::Error::other)?;
         Ok(Self {
             algorithm: Algorithm::Argon2id,
             version: Version::V0x13,
             params,
-            salt,
-            tag,
+            salt: vec![0; SALT_LENGTH],
+            tag: vec![0; TAG_LENGTH],
         })
     }
 

@@ -102,8 +102,7 @@ impl Hasher {
     /// Starts `threads` threads, with room for `queue` requests that wait for one.
     ///
     /// Fails with [`io::ErrorKind::InvalidInput`] when the parameters cost more than a hash is allowed to
-    /// ([`HashParameters::MAX_MEMORY_KIB`], [`HashParameters::MAX_WORK`]), and when the system gives no thread or no
-    /// randomness.
+    /// ([`HashParameters::MAX_MEMORY_KIB`], [`HashParameters::MAX_WORK`]), and when the system gives no thread.
     pub fn start(parameters: HashParameters, threads: NonZeroUsize, queue: usize) -> io::Result<Self> {
         let decoy = Arc::new(Argon2Hash::decoy(parameters)?);
         let threads = Threads::start(threads, queue, parameters)?;
@@ -173,7 +172,7 @@ fn compare(
     memory: &mut Memory,
 ) -> Result<Verdict, HashError> {
     let Some(stored) = stored.and_then(|hash| StoredHash::parse(hash.as_str())) else {
-        // The result must not matter: not even the password that the decoy's random tag stands for opens anything.
+        // The result must not matter: not even a password that the decoy's tag stands for opens anything.
         decoy.matches(password, memory)?;
         return Ok(Verdict::Wrong);
     };

@@ -24,15 +24,15 @@ use super::{
 const POSTGRES_CONNECTIONS: u32 = 10;
 
 /// What every connection to a SQLite file begins with. Temporary tables stay in memory, since on disk they would be
-/// copies of personal data in a directory that we do not know. Each connection keeps 512 KiB of pages to itself, the upper
+/// copies of personal data in a directory that we do not know. Each connection keeps at most 2 MiB of pages to itself, the upper
 /// ones of every index among them; the system keeps the others, once for all.
 const SQLITE_READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
-                             PRAGMA cache_size = -512; PRAGMA query_only = ON;";
+                             PRAGMA cache_size = -2048; PRAGMA query_only = ON;";
 
 /// WAL lets readers go on while one writes; `synchronous = FULL` has each commit on disk before it is acknowledged;
 /// `secure_delete` overwrites what is deleted, so that an erased token is not left in a free page.
 const SQLITE_WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                             PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -512; \
+                             PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048; \
                              PRAGMA secure_delete = ON;";
 
 /// A statement that waits for a lock must not hold a connection for ever, nor a transaction whose client has vanished its

@@ -10,8 +10,9 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{FutureExt, future::BoxFuture};
 use sqlx::{
-    Any, FromRow,
+    Any, AnyConnection, FromRow,
     any::{AnyArguments, AnyRow},
 };
 
@@ -131,6 +132,9 @@ pub struct Store {
 /// A statement and its arguments. The text is static, so that every connection prepares it once and keeps it.
 type Query = sqlx::query::Query<'static, Any, AnyArguments>;
 
+/// How much of what a query finds is taken.
+type Fetch<T> = fn(Query, &mut AnyConnection) -> BoxFuture<'_, Result<T, sqlx::Error>>;
+
 /// What one row of the database says by itself. A user is not, whose roles are rows of their own.
 trait Decode: for<'row> FromRow<'row, AnyRow> {}
 
@@ -171,8 +175,8 @@ impl Store {
         self.file.as_deref().map_or(Ok(()), OpenFile::is_in_place)?;
         let query = sqlx::query("SELECT name FROM locks LIMIT 1");
         // Half for a connection to become free, half for its answer.
-        let locks = self.read(query, PING_LIMIT / 2).await?;
-        locks.first().ok_or(sqlx::Error::RowNotFound)?;
+        let fetch: Fetch<_> = |query, connection| query.fetch_one(connection).boxed();
+        self.read(query, PING_LIMIT / 2, fetch).await?;
         // Only after a change was refused: each takes the disk a moment, and strangers may ask as often as they like.
         if self.watch.refuses_changes() {
             self.try_to_change().await?;
@@ -209,31 +213,37 @@ impl Store {
     }
 
     async fn read_one<R: Decode>(&self, query: Query) -> Result<Option<R>, Error> {
-        decode_one(self.rows(query).await?.first())
+        decode_one(self.row(query).await?.as_ref())
     }
 
     async fn read_all<R: Decode>(&self, query: Query) -> Result<Vec<R>, Error> {
         decode_all(&self.rows(query).await?)
     }
 
-    async fn rows(&self, query: Query) -> Result<Vec<AnyRow>, Error> {
-        self.read(query, STATEMENT_LIMIT).await
+    async fn row(&self, query: Query) -> Result<Option<AnyRow>, Error> {
+        let fetch: Fetch<_> = |query, connection| query.fetch_optional(connection).boxed();
+        self.read(query, STATEMENT_LIMIT, fetch).await
     }
 
-    async fn read(&self, query: Query, limit: Duration) -> Result<Vec<AnyRow>, Error> {
+    async fn rows(&self, query: Query) -> Result<Vec<AnyRow>, Error> {
+        let fetch: Fetch<_> = |query, connection| query.fetch_all(connection).boxed();
+        self.read(query, STATEMENT_LIMIT, fetch).await
+    }
+
+    async fn read<T>(&self, query: Query, limit: Duration, fetch: Fetch<T>) -> Result<T, Error> {
         let query = Repeatable::new(query).map_err(sqlx::Error::Encode)?;
         // A read changes nothing, and may be made again where the connection proves lost.
-        let rows = match self.read_once(query.query(), limit).await {
-            Err(error) if is_worth_another_try(&error) => self.read_once(query.query(), limit).await,
-            rows => rows,
+        let read = match self.read_once(query.query(), limit, fetch).await {
+            Err(error) if is_worth_another_try(&error) => self.read_once(query.query(), limit, fetch).await,
+            read => read,
         };
-        Ok(rows?)
+        Ok(read?)
     }
 
-    async fn read_once(&self, query: Query, limit: Duration) -> Result<Vec<AnyRow>, sqlx::Error> {
+    async fn read_once<T>(&self, query: Query, limit: Duration, fetch: Fetch<T>) -> Result<T, sqlx::Error> {
         let mut connection = self.reader.acquire().await?;
-        let rows = self.watch.limit(limit, query.fetch_all(&mut *connection)).await?;
+        let read = self.watch.limit(limit, fetch(query, &mut connection)).await?;
         connection.keep();
-        Ok(rows)
+        Ok(read)
     }
 }

@@ -5,10 +5,7 @@ use std::{fmt, time::Duration};
 use sqlx::{FromRow, Row, any::AnyRow};
 use uuid::Uuid;
 
-use super::{
-    Error, Store, Tx, UserRow,
-    users::{fold_roles, user_columns},
-};
+use super::{Error, Store, Tx, UserRow, users::user_columns};
 use crate::{
     clock::Timestamp,
     id::{SessionId, UserId},
@@ -140,23 +137,29 @@ impl fmt::Debug for SessionUserRow {
     }
 }
 
-impl SessionUserRow {
-    /// The user from the rows of [`FIND_USER_OF_LIVE`], of which there is one for each role. Columns are known by their
-    /// place: names would be looked up for each row.
-    fn fold(rows: &[AnyRow]) -> Result<Option<Self>, Error> {
-        let Some(first) = rows.first() else { return Ok(None) };
-        Ok(Some(Self {
-            id: first.try_get(0)?,
-            email: first.try_get(1)?,
-            username: first.try_get(2)?,
-            name: first.try_get(3)?,
-            email_verified_at: first.try_get(4)?,
-            disabled_at: first.try_get(5)?,
-            external_id: first.try_get(6)?,
-            created_at: first.try_get(7)?,
-            updated_at: first.try_get(8)?,
-            roles: fold_roles(rows, 9)?,
-        }))
+/// The row of [`FIND_USER_OF_LIVE`]. Columns are known by their place: names would be looked up for each request.
+impl FromRow<'_, AnyRow> for SessionUserRow {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        let roles: Option<&str> = row.try_get(9)?;
+        let mut roles: Vec<String> = roles
+            .unwrap_or_default()
+            .split_terminator(' ')
+            .map(str::to_owned)
+            .collect();
+        // Here, because the engines and their locales do not agree on an order.
+        roles.sort_unstable();
+        Ok(Self {
+            id: row.try_get(0)?,
+            email: row.try_get(1)?,
+            username: row.try_get(2)?,
+            name: row.try_get(3)?,
+            roles,
+            email_verified_at: row.try_get(4)?,
+            disabled_at: row.try_get(5)?,
+            external_id: row.try_get(6)?,
+            created_at: row.try_get(7)?,
+            updated_at: row.try_get(8)?,
+        })
     }
 }
 
@@ -167,9 +170,11 @@ macro_rules! session_columns {
     };
 }
 
+/// One row, as the first alone comes back with one change of threads less: the roles are one text, and none has a space.
 pub(super) const FIND_USER_OF_LIVE: &str = "SELECT u.id, u.email, u.username, u.name, u.email_verified_at, \
-     u.disabled_at, u.external_id, u.created_at, u.updated_at, r.role FROM sessions s INNER JOIN users u \
-     ON u.id = s.user_id LEFT JOIN user_roles r ON r.user_id = u.id WHERE s.id = $1 AND s.expires_at > $2";
+     u.disabled_at, u.external_id, u.created_at, u.updated_at, \
+     (SELECT string_agg(r.role, ' ') FROM user_roles r WHERE r.user_id = u.id) \
+     FROM sessions s INNER JOIN users u ON u.id = s.user_id WHERE s.id = $1 AND s.expires_at > $2";
 
 pub(super) const FIND_REFRESH_TOKEN: &str = concat!(
     "SELECT ",
@@ -290,8 +295,8 @@ impl Store {
         session: SessionId,
         now: Timestamp,
     ) -> Result<Option<SessionUserRow>, Error> {
-        let query = sqlx::query(FIND_USER_OF_LIVE).bind(session).bind(now);
-        SessionUserRow::fold(&self.rows(query).await?)
+        self.read_one(sqlx::query(FIND_USER_OF_LIVE).bind(session).bind(now))
+            .await
     }
 
     /// A refresh token by its hash, used or not, of a session that has not ended.

@@ -170,7 +170,7 @@ fn id_text(row: &AnyRow) -> Option<&str> {
 }
 
 /// The roles of one user's rows, which hold one each at `place`. A user without any has one row, with none.
-pub(super) fn fold_roles(rows: &[AnyRow], place: usize) -> Result<Vec<String>, Error> {
+fn fold_roles(rows: &[AnyRow], place: usize) -> Result<Vec<String>, Error> {
     let mut roles = Vec::new();
     for row in rows {
         roles.extend(row.try_get::<Option<String>, _>(place)?);
