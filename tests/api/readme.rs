@@ -122,7 +122,7 @@ const TABLE: [(&str, &[&[&str]]); 21] = [
 ];
 
 /// Commands of the README's `sh` blocks that are run elsewhere, or nowhere, and why not.
-const ELSEWHERE: [(&str, &str); 16] = [
+const ELSEWHERE: [(&str, &str); 19] = [
     ("cargo run", "by CI, beside the tests"),
     ("make test", "by CI"),
     (
@@ -130,13 +130,19 @@ const ELSEWHERE: [(&str, &str); 16] = [
         "by CI on a small scale: `cargo bench` in its quick plan, unoptimised",
     ),
     ("cargo run -- user create", "the table's, by the binary"),
-    ("useradd", "not: makes a user of this machine"),
-    ("install ", "not: writes where this machine's programs are"),
-    ("cd /var/lib/vestibule", "not: needs the two above"),
-    ("docker ", "not: needs a daemon, and a registry"),
-    ("umask ", "not: with the one above"),
-    ("echo ", "not: with the one above"),
-    ("#!/bin/sh", "not: certbot's"),
+    ("useradd", "tests/systemd/run"),
+    ("install ", "tests/systemd/run"),
+    ("cd /var/lib/vestibule", "tests/systemd/run"),
+    ("#!/bin/sh", "tests/systemd/run"),
+    ("umask ", "tests/compose/run"),
+    ("echo ", "tests/compose/run"),
+    ("docker build", "not: needs a daemon, and a registry"),
+    ("docker run", "not: needs the image"),
+    (
+        "docker compose",
+        "not: needs the image; what it reads is tried by tests/compose/run",
+    ),
+    ("docker network inspect", "not: needs a daemon"),
     (
         "vestibule user import --from sqlite:///./data/vestibule.db",
         "a_site_outgrows_its_database",
@@ -145,6 +151,64 @@ const ELSEWHERE: [(&str, &str); 16] = [
     ("vestibule backup copy.db", "the_commands_of_the_table_work"),
     ("vestibule restore copy.db", "the_commands_of_the_table_work"),
     ("curl localhost:8000/form/request_reset", "a_form_is_sent_as_json"),
+];
+
+/// The programs whose names begin a command in the README's sentences.
+const PROGRAMS: [&str; 17] = [
+    "cargo",
+    "certbot",
+    "chmod",
+    "curl",
+    "docker",
+    "install",
+    "journalctl",
+    "make",
+    "npm",
+    "openssl",
+    "pg_dump",
+    "pg_restore",
+    "pip",
+    "psql",
+    "runuser",
+    "systemctl",
+    "vestibule",
+];
+
+/// Commands in the README's sentences that are not those of its table, and where they are run, or why nowhere.
+const IN_SENTENCES: [(&str, &str); 21] = [
+    ("make test-browser", "by CI, as a part of `make test`"),
+    (
+        "make audit",
+        "not: needs a release build; Lighthouse's judgement is looked at, and no test",
+    ),
+    (
+        "make pictures",
+        "not: nothing else runs its script, which writes the pictures that are looked at",
+    ),
+    ("cargo run", "by CI, beside the tests"),
+    ("cargo run -- user grant", "the table's, by the binary"),
+    (
+        "cargo build --release",
+        "not: takes minutes; CI builds the same unoptimised",
+    ),
+    (
+        "cargo add jsonwebtoken --features aws_lc_rs",
+        "not: as in Cargo.toml, and so used by the example's test",
+    ),
+    ("npm install jose", "by CI: `npm ci`, as end2end/package.json names it"),
+    ("pip install", "not: CI has Debian's package of the same"),
+    ("vestibule --help", "the_settings_of_the_examples_can_be_used"),
+    ("vestibule user grant", "a_site_outgrows_its_database"),
+    ("vestibule user import --from", "moving_in.rs"),
+    ("vestibule user import users.csv", "the_commands_of_the_table_work"),
+    ("vestibule keys rotate", "the_commands_of_the_table_work"),
+    ("vestibule keys rotate --now", "the_commands_of_the_table_work"),
+    ("vestibule restore", "the_commands_of_the_table_work"),
+    ("chmod 600 .env", "tests/systemd/run"),
+    ("openssl rand", "tests/systemd/run"),
+    ("systemctl enable --now vestibule", "tests/systemd/run"),
+    ("systemctl edit vestibule", "tests/systemd/run"),
+    ("docker run", "not: needs the image"),
 ];
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
@@ -166,6 +230,15 @@ fn is_settings(block: &str) -> bool {
     block.lines().all(|line| {
         let name = line.split('=').next().unwrap_or_default();
         name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    })
+}
+
+/// What stands in backticks outside of blocks and begins with the name of a program, and more.
+fn commands_in_sentences(text: &str) -> impl Iterator<Item = &str> {
+    let prose = text.split("```").step_by(2);
+    prose.flat_map(spans).filter(|span| {
+        let program = span.split_once(' ').map(|(program, _)| program);
+        program.is_some_and(|program| PROGRAMS.contains(&program))
     })
 }
 
@@ -194,6 +267,12 @@ async fn every_command_is_run_somewhere(_: Place) {
         );
     }
 
+    let places = ELSEWHERE.into_iter().chain(IN_SENTENCES).map(|(_, place)| place);
+    for script in places.filter(|place| place.starts_with("tests/")) {
+        let is_run = include_str!("../../Makefile").lines().any(|line| line.trim() == script);
+        assert!(is_run, "`make test` does not run {script}");
+    }
+
     let table = between(README, "\n## The command line\n", "\n### ");
     let cells = table
         .lines()
@@ -204,6 +283,24 @@ async fn every_command_is_run_somewhere(_: Place) {
     let mut run: BTreeSet<&str> = TABLE.into_iter().map(|(span, _)| span).collect();
     run.insert("vestibule");
     assert_eq!(in_table, run);
+
+    let in_sentences: BTreeSet<&str> = commands_in_sentences(README)
+        .filter(|span| !run.contains(span))
+        .collect();
+    let names = |span: &str, start: &str| {
+        span.strip_prefix(start)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    for span in &in_sentences {
+        let is_named = IN_SENTENCES.iter().any(|(start, _)| names(span, start));
+        assert!(is_named, "nothing runs {span}");
+    }
+    for (start, _) in IN_SENTENCES {
+        assert!(
+            in_sentences.iter().any(|span| names(span, start)),
+            "{start} is not there any more"
+        );
+    }
 }
 
 async fn the_commands_of_the_table_work(place: Place) {
