@@ -11,6 +11,8 @@ run: ## Build and serve at http://localhost:8000
 test: end2end/node_modules/.package-lock.json ## Run every test, with a throw-away PostgreSQL, and in a browser
 	scripts/with-postgres scripts/with-others cargo test --no-fail-fast
 	tests/schemathesis/run
+	tests/systemd/run
+	tests/compose/run
 	$(MAKE) --no-print-directory test-browser
 
 # Built as `cargo test` builds it, so that nothing is compiled twice. `SPECS` names the files to run; all without.

@@ -134,7 +134,8 @@ pub struct ImportRun {
     seen: Seen,
 }
 
-/// Which row of the source had an id, an address or a username first.
+/// Which row of the source had an id or an address first, and which has brought a username over: a row that is left out
+/// keeps nobody else from its username.
 #[derive(Debug, Default)]
 struct Seen {
     ids: HashMap<Fingerprint, u64>,
@@ -163,6 +164,7 @@ fn digest(parts: &[&str]) -> Vec<u8> {
 
 /// A user who may have an account, as far as the source alone can tell.
 struct Candidate {
+    row: u64,
     source_key: String,
     address_key: String,
     email: EmailAddress,
@@ -219,16 +221,15 @@ impl ImportRun {
         let source_key = digest(&[&self.options.source, known_by[0], known_by[1]]);
         let source_key = BASE64_URL_SAFE_NO_PAD.encode(source_key);
         let address_key = BASE64_URL_SAFE_NO_PAD.encode(digest(&[&source_key, email.key()]));
-        first(&mut self.seen.addresses, email.key(), row.number)
-            .map_err(|first| format!("it has the address of row {first}"))?;
-        first(&mut self.seen.ids, &source_key, row.number).map_err(|first| format!("it has the id of row {first}"))?;
-        let username = self.judge_username(&user, &email, row.number, &mut without);
+        self.seen.note(&email, &source_key, row.number)?;
+        let username = judge_username(&user, &email, &mut without);
         let name = fields::parse_name("name", user.name.as_deref().unwrap_or_default());
         let name = name.unwrap_or_else(|error| {
             without.push(error.reason());
             None
         });
         let mut candidate = Candidate {
+            row: row.number,
             source_key,
             address_key,
             email,
@@ -241,35 +242,6 @@ impl ImportRun {
         };
         self.judge_roles(&mut candidate);
         Ok(candidate)
-    }
-
-    /// Without a username that cannot be had here, the user signs in with the address.
-    fn judge_username(
-        &mut self,
-        user: &ForeignUser,
-        email: &EmailAddress,
-        row: u64,
-        without: &mut Vec<String>,
-    ) -> Option<Username> {
-        let typed = user.username.as_deref()?;
-        // Many applications store the address twice, which any other name would only complicate.
-        if EmailAddress::parse("username", typed).is_ok_and(|other| other.key() == email.key()) {
-            return None;
-        }
-        let username = fields::parse_optional_username("username", Some(typed));
-        let username = username
-            .map_err(|error| error.reason())
-            .and_then(|username| match username {
-                None => Ok(None),
-                Some(username) => match first(&mut self.seen.usernames, username.key(), row) {
-                    Ok(()) => Ok(Some(username)),
-                    Err(first) => Err(format!("username: row {first} has it")),
-                },
-            });
-        username.unwrap_or_else(|reason| {
-            without.push(reason);
-            None
-        })
     }
 
     /// A role is a privilege, here and wherever tokens are read, and what it was called elsewhere says little about what
@@ -306,6 +278,7 @@ impl ImportRun {
         let mut decision = Decision {
             outcomes: Vec::with_capacity(rows.len()),
             users: Vec::new(),
+            usernames: HashMap::new(),
             counts: self.counts,
         };
         for row in rows {
@@ -349,11 +322,14 @@ impl ImportRun {
             return skip("its address has an account here, which was not imported from this source");
         }
         let mut without = new.without.clone();
-        let taken = |username: &&Username| known.usernames.contains(username.key());
-        if new.username.as_ref().is_some_and(|username| taken(&username)) {
-            without.push("username: an account here has it".to_owned());
+        let username = new.username.as_ref().filter(|username| {
+            let holder = self.holder_of(username, known, decision);
+            without.extend(holder.iter().map(|holder| format!("username: {holder} has it")));
+            holder.is_none()
+        });
+        if let Some(username) = username {
+            decision.usernames.insert(fingerprint(username.key()), new.row);
         }
-        let username = new.username.as_ref().filter(|username| !taken(username));
         let user = self.account(new, username, now);
         decision.counts.roles_left += u64::from(new.roles_left);
         decision.counts.admins_left += u64::from(new.admin_left);
@@ -364,6 +340,20 @@ impl ImportRun {
             address_key: new.address_key.clone(),
         });
         ImportOutcome::Imported { without }
+    }
+
+    /// Who has a username already, in words.
+    fn holder_of(&self, username: &Username, known: &Known, decision: &Decision) -> Option<String> {
+        let print = fingerprint(username.key());
+        let row = decision
+            .usernames
+            .get(&print)
+            .or_else(|| self.seen.usernames.get(&print));
+        match row {
+            Some(row) => Some(format!("row {row}")),
+            None if known.usernames.contains(username.key()) => Some("an account here".to_owned()),
+            None => None,
+        }
     }
 
     fn account(&self, new: &Candidate, username: Option<&Username>, now: Timestamp) -> UserRow {
@@ -392,10 +382,33 @@ impl ImportRun {
     }
 }
 
-/// Takes note that `row` has `text`, unless an earlier one had it, whose number is the error.
-fn first(seen: &mut HashMap<Fingerprint, u64>, text: &str, row: u64) -> Result<(), u64> {
-    let first = *seen.entry(fingerprint(text)).or_insert(row);
-    if first == row { Ok(()) } else { Err(first) }
+impl Seen {
+    /// Takes note that `row` has this address and this id, unless an earlier one had either.
+    fn note(&mut self, email: &EmailAddress, source_key: &str, row: u64) -> Result<(), String> {
+        let (address, id) = (fingerprint(email.key()), fingerprint(source_key));
+        if let Some(first) = self.addresses.get(&address) {
+            return Err(format!("it has the address of row {first}"));
+        }
+        if let Some(first) = self.ids.get(&id) {
+            return Err(format!("it has the id of row {first}"));
+        }
+        self.addresses.insert(address, row);
+        self.ids.insert(id, row);
+        Ok(())
+    }
+}
+
+/// Without a username that cannot be had here, the user signs in with the address.
+fn judge_username(user: &ForeignUser, email: &EmailAddress, without: &mut Vec<String>) -> Option<Username> {
+    let typed = user.username.as_deref()?;
+    // Many applications store the address twice, which any other name would only complicate.
+    if EmailAddress::parse("username", typed).is_ok_and(|other| other.key() == email.key()) {
+        return None;
+    }
+    fields::parse_optional_username("username", Some(typed)).unwrap_or_else(|error| {
+        without.push(error.reason());
+        None
+    })
 }
 
 fn check_external_id(id: &str) -> Result<(), String> {
@@ -410,6 +423,7 @@ fn check_external_id(id: &str) -> Result<(), String> {
 struct Decision {
     outcomes: Vec<ImportOutcome>,
     users: Vec<ImportedUserRow>,
+    usernames: HashMap<Fingerprint, u64>,
     counts: ImportCounts,
 }
 
@@ -471,6 +485,7 @@ impl Auth {
             run.event = Some(event);
         }
         run.counts = decision.counts;
+        run.seen.usernames.extend(decision.usernames);
         Ok(decision.outcomes)
     }
 

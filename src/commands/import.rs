@@ -192,7 +192,8 @@ async fn copy(auth: &Auth, run: &mut ImportRun, source: &mut Source, report: &mu
         bar.inc(outcomes.len() as u64);
         tokio::time::sleep(PAUSE).await;
     }
-    bar.finish_and_clear();
+    // It stays, and says by that that all was read.
+    bar.finish();
     Ok(())
 }
 
@@ -311,10 +312,11 @@ impl Report {
         } else {
             "Imported"
         };
+        let here = counts.unchanged - counts.deleted;
+        let were = if here == 1 { "was" } else { "were" };
         super::say(format_args!(
-            "{verb} {}, {} were here already, {} skipped",
+            "{verb} {}, {here} {were} here already, {} skipped",
             users(counts.imported),
-            counts.unchanged - counts.deleted,
             counts.skipped
         ))?;
         for remark in self.remarks(counts, config) {

@@ -29,10 +29,9 @@ pub(crate) struct Restore {
 pub(crate) async fn run(restore: &Restore, config: &Config) -> anyhow::Result<()> {
     let DatabaseUrl::Sqlite(database) = &config.database else {
         bail!(
-            "this replaces a SQLite database, and DATABASE_URL names one of PostgreSQL: stop every server, run `pg_restore \
-             --clean --if-exists --dbname=URL FILE`, and then, as a backup must not bring back what has ended since, `DELETE \
-             FROM sessions; DELETE FROM link_tokens; UPDATE outbox SET state = 'dropped', finished_at = 0 WHERE finished_at \
-             IS NULL;` with psql, and `vestibule keys rotate --now`"
+            "this replaces a SQLite database, and DATABASE_URL names one of PostgreSQL: that is what pg_restore is for. The \
+             README gives its line under \"Backup and restore\", and one for psql, without which a copy would bring back what \
+             has ended since"
         );
     };
     let file = &restore.file;

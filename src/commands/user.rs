@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use vestibule::{
     auth::{ADMIN, Actor, Auth, Client, CreateUser, Error, FieldError, InviteUser, UpdateUser, User, UserQuery},
     config::Config,
+    id::UserId,
     password::Password,
 };
 
@@ -147,7 +148,7 @@ async fn create(auth: &Auth, new: NewUser) -> anyhow::Result<()> {
         admin,
         invite,
     } = new;
-    refuse_taken(auth, &email).await?;
+    refuse_taken(auth, &email, username.as_deref()).await?;
     if invite {
         let new = InviteUser {
             email,
@@ -170,18 +171,31 @@ async fn create(auth: &Auth, new: NewUser) -> anyhow::Result<()> {
 }
 
 /// Before anybody is asked for a password in vain. Where another makes the account meanwhile, the operation refuses.
-async fn refuse_taken(auth: &Auth, email: &str) -> anyhow::Result<()> {
-    // Else it would be taken for a username, or an id.
-    if !email.contains('@') {
-        return Ok(());
-    }
-    match auth.find_user(&Actor::Operator, email).await {
-        Err(Error::NotFound) => Ok(()),
-        Err(error) => Err(error.into()),
-        Ok(_) => bail!(
+async fn refuse_taken(auth: &Auth, email: &str, username: Option<&str>) -> anyhow::Result<()> {
+    // Else either would be taken for something else; the operation refuses it.
+    let email = Some(email).filter(|email| email.contains('@'));
+    let username = username.filter(|username| !username.contains('@') && username.parse::<UserId>().is_err());
+    if let Some(email) = email
+        && is_taken(auth, email).await?
+    {
+        bail!(
             "Email already registered: `vestibule user show {email}` shows the account, `vestibule user grant {email}` makes \
              an admin of it"
-        ),
+        );
+    }
+    if let Some(username) = username
+        && is_taken(auth, username).await?
+    {
+        return Err(Error::UsernameTaken.into());
+    }
+    Ok(())
+}
+
+async fn is_taken(auth: &Auth, name: &str) -> anyhow::Result<bool> {
+    match auth.find_user(&Actor::Operator, name).await {
+        Err(Error::NotFound) => Ok(false),
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(true),
     }
 }
 

@@ -79,9 +79,12 @@ pub enum BackupError {
         /// The database.
         path: PathBuf,
     },
-    /// Another process is putting a copy back.
-    #[error("another `restore` is under way")]
-    UnderWay,
+    /// Another process is at the same.
+    #[error("another process writes {}", path.display())]
+    UnderWay {
+        /// What is half done.
+        path: PathBuf,
+    },
     /// A file could not be read or written.
     #[error("cannot {verb} {}", path.display())]
     File {
@@ -151,24 +154,35 @@ fn result_code(error: &sqlx::Error) -> Option<u32> {
 pub async fn back_up(database: &Path, target: &Path) -> Result<(), BackupError> {
     sqlx::any::install_default_drivers();
     let mut connection = inspect(database).await?;
-    let reserved = create(target)?;
+    if fs::symlink_metadata(target).is_ok() {
+        return Err(BackupError::Taken {
+            path: target.to_owned(),
+        });
+    }
     let unfinished = with_suffix(target, ".unfinished");
-    let copied = copy(&mut connection, &unfinished).await;
-    let named = copied.and_then(|()| fs::rename(&unfinished, target).map_err(file_error("write", target)));
-    if let Err(error) = named {
-        // The name was only kept for the copy; whatever else cannot be removed was not made either.
+    let file = have_alone(&unfinished)?;
+    let copied = copy(&mut connection, &file, &unfinished).await;
+    if let Err(error) = copied.and_then(|()| give_name(&unfinished, target)) {
         drop(fs::remove_file(&unfinished));
-        drop(fs::remove_file(target));
         return Err(error);
     }
-    drop(reserved);
     sync_directory_of(target)
 }
 
-async fn copy(connection: &mut AnyConnection, target: &Path) -> Result<(), BackupError> {
+/// Gives a whole copy its name, unless something has that. It is taken at the last moment, so that a copy that is cut
+/// short leaves nothing under it.
+fn give_name(unfinished: &Path, target: &Path) -> Result<(), BackupError> {
+    create(target)?;
+    fs::rename(unfinished, target).map_err(|error| {
+        drop(fs::remove_file(target));
+        file_error("write", target)(error)
+    })
+}
+
+/// Writes into `file`, which lies at `target`.
+async fn copy(connection: &mut AnyConnection, file: &File, target: &Path) -> Result<(), BackupError> {
     // What a copy that was cut short has left.
-    drop(fs::remove_file(target));
-    let file = create(target)?;
+    file.set_len(0).map_err(file_error("write", target))?;
     // A path that begins with `file:` would be read as a URI, which an absolute one never does.
     let path = absolute(target).map_err(file_error("write", target))?;
     let path = path.to_str().ok_or_else(|| BackupError::File {
@@ -271,18 +285,7 @@ impl Staged {
             private_file::create_directory(directory).map_err(file_error("make", directory))?;
         }
         let path = with_suffix(database, ".restoring");
-        let mut options = private_file::options();
-        let opened = options.read(true).write(true).create(true).truncate(false).open(&path);
-        let lock = opened.map_err(file_error("write", &path))?;
-        match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => return Err(BackupError::UnderWay),
-            Err(TryLockError::Error(error)) => return Err(file_error("lock", &path)(error)),
-            Ok(()) => {}
-        }
-        // Another restore may have put this very file into the database's place since it was opened.
-        if !is_at(&lock, &path) {
-            return Err(BackupError::UnderWay);
-        }
+        let lock = have_alone(&path)?;
         let mut staged = Self {
             path,
             database: database.to_owned(),
@@ -467,6 +470,22 @@ async fn release(taken: Option<AnyConnection>) {
         // What it held is let go of in any case.
         drop(connection.close().await);
     }
+}
+
+/// Opens a file that is written before it gets the name for which it is meant, and keeps every other process from it that
+/// does the same. It holds what one that was cut short has left.
+fn have_alone(path: &Path) -> Result<File, BackupError> {
+    let under_way = || BackupError::UnderWay { path: path.to_owned() };
+    let mut options = private_file::options();
+    let opened = options.read(true).write(true).create(true).truncate(false).open(path);
+    let file = opened.map_err(file_error("write", path))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => return Err(under_way()),
+        Err(TryLockError::Error(error)) => return Err(file_error("lock", path)(error)),
+        Ok(()) => {}
+    }
+    // Another may have given this very file its name since it was opened.
+    if is_at(&file, path) { Ok(file) } else { Err(under_way()) }
 }
 
 /// Makes a new file for its owner alone.

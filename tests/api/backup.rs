@@ -28,6 +28,7 @@ one_engine![
     a_backup_with_another_sealing_key_is_refused,
     a_restore_is_refused_while_the_database_is_in_use,
     a_restore_that_is_killed_leaves_the_old_database_or_the_new,
+    a_backup_that_is_killed_leaves_nothing_under_its_name,
     a_damaged_database_is_replaced_and_kept,
     another_applications_database_is_not_replaced,
     the_generated_key_goes_with_a_backup_that_asks_for_it,
@@ -460,6 +461,41 @@ async fn a_restore_that_is_killed_leaves_the_old_database_or_the_new(place: Plac
     server.log_in("new@example.com").await;
 }
 
+async fn a_backup_that_is_killed_leaves_nothing_under_its_name(place: Place) {
+    let server = place.start().await;
+    server.sign_up("ann@example.com").await;
+    stop(server).await;
+    let database = path(&place, "vestibule.db");
+    // So that it takes a while to copy.
+    let fill = "CREATE TABLE filler AS WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM \
+                numbers WHERE number < 20000) SELECT number, randomblob(1000) AS noise FROM numbers";
+    execute(&database, fill).await;
+    let (copy, unfinished) = (path(&place, "copy.db"), path(&place, "copy.db.unfinished"));
+    let mut killed = 0;
+    for _ in 0..5 {
+        let has_begun = async {
+            for _ in 0..20_000 {
+                if unfinished.exists() || copy.exists() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            panic!("it does not begin");
+        };
+        place.vestibule_killed_when(&["backup", "copy.db"], has_begun).await;
+        if copy.exists() {
+            assert_eq!(emails(&copy).await, ["ann@example.com"]);
+            fs::remove_file(&copy).unwrap();
+        } else {
+            killed += 1;
+        }
+    }
+    assert!(killed > 0, "none was killed in time");
+    back_up(&place, "copy.db").await;
+    assert_eq!(emails(&copy).await, ["ann@example.com"]);
+    assert!(!unfinished.exists());
+}
+
 async fn a_damaged_database_is_replaced_and_kept(place: Place) {
     let server = place.start().await;
     server.sign_up("ann@example.com").await;
@@ -648,10 +684,11 @@ async fn for_postgres_it_is_told_in_words(place: Place) {
     place.start().await.stop().await;
     for (arguments, said) in [
         (&["backup", "copy.db"], "pg_dump --format=custom"),
-        (&["restore", "copy.db"], "pg_restore --clean"),
+        (&["restore", "copy.db"], "its line under \"Backup and restore\""),
     ] {
         let refused = place.vestibule(arguments).await.expect_failure();
         assert!(refused.stderr.contains(said), "{refused:?}");
         assert!(!path(&place, "copy.db").exists());
     }
+    assert!(include_str!("../../README.md").contains("\n## Backup and restore\n"));
 }

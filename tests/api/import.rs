@@ -15,6 +15,7 @@ both_engines![
     what_cannot_come_over_is_told_with_its_row_and_reason,
     a_dry_run_checks_everything_and_writes_nothing,
     an_account_that_was_here_first_is_not_touched_and_is_told,
+    whoever_is_left_out_keeps_nothing_from_others,
     two_applications_may_have_the_same_ids,
     roles_come_over_only_when_asked_for,
     addresses_are_verified_where_the_application_or_the_operator_says_so,
@@ -33,6 +34,7 @@ one_engine![
     hashes_that_are_bytes_and_texts_that_are_none_are_read_from_a_table,
     what_a_table_holds_besides_users_is_not_read,
     names_of_another_application_say_nothing_to_the_terminal,
+    a_bar_is_drawn_on_a_pseudo_terminal,
 ];
 
 one_engine![
@@ -170,14 +172,14 @@ async fn whoever_deleted_their_account_stays_deleted(place: Place) {
         .expect_success();
 
     let told = import(&place, &file, &[]).await.expect_success();
-    assert_told(&told, "Imported 0 users, 1 were here already");
+    assert_told(&told, "Imported 0 users, 1 was here already");
     assert_told(&told, "1 user imported before and deleted here since; --bring-back");
     assert_eq!(server.count("SELECT COUNT(*) FROM users").await, 1);
     // Nothing is left that her address could be guessed from.
     let erased = "SELECT COUNT(*) FROM imports WHERE user_id IS NULL AND address_key = ''";
     assert_eq!(server.count(erased).await, 1);
     for counts in [
-        "Imported 1 user, 1 were here already",
+        "Imported 1 user, 1 was here already",
         "Imported 0 users, 2 were here already",
     ] {
         let told = import(&place, &file, &["--bring-back"]).await.expect_success();
@@ -320,6 +322,42 @@ async fn an_account_that_was_here_first_is_not_touched_and_is_told(place: Place)
     assert_eq!(show(&place, "bob").await["email"], "other@example.com");
 }
 
+async fn whoever_is_left_out_keeps_nothing_from_others(place: Place) {
+    let here = ["user", "create", "--email", "here@example.com"];
+    place
+        .vestibule_with(&here, &[], "a staple for the horse\n")
+        .await
+        .expect_success();
+    let hash = bcrypt(PASSWORD);
+    let of = |id: u64, email: &str, username: &str| json!({"id": id, "email": email, "username": username, "hashed_password": hash});
+    let users = [
+        of(1, "here@example.com", "ann"),
+        of(2, "ann@example.com", "ann"),
+        of(2, "bob@example.com", "bob"),
+        of(3, "bob@example.com", "bob"),
+        // This one came over.
+        of(4, "robert@example.com", "bob"),
+    ];
+    let file = write(&place, "users.jsonl", &users);
+    for more in [&["--dry-run"][..], &[]] {
+        let told = import(&place, &file, more).await;
+        assert_unfinished(&told);
+        assert_told(&told, "3 users, 0 were here already, 2 skipped");
+        assert_told(
+            &told,
+            "row 1 (here@example.com) skipped: its address has an account here",
+        );
+        assert_told(&told, "row 3 (bob@example.com) skipped: it has the id of row 2");
+        assert_told(
+            &told,
+            "row 5 (robert@example.com) imported without: username: row 4 has it",
+        );
+    }
+    for name in ["ann", "bob"] {
+        assert_eq!(show(&place, name).await["email"], format!("{name}@example.com"));
+    }
+}
+
 async fn two_applications_may_have_the_same_ids(place: Place) {
     let (shop, forum) = (
         write(&place, "shop.jsonl", &[user(1, "ann")]),
@@ -332,7 +370,7 @@ async fn two_applications_may_have_the_same_ids(place: Place) {
     import(&place, &forum, &["--source", "forum"]).await.expect_success();
     for (file, source) in [(&shop, "shop"), (&forum, "forum")] {
         let told = import(&place, file, &["--source", source]).await.expect_success();
-        assert_told(&told, "Imported 0 users, 1 were here already");
+        assert_told(&told, "Imported 0 users, 1 was here already");
     }
     for name in ["ann", "bob"] {
         assert_eq!(show(&place, name).await["external_id"], "1");
@@ -789,4 +827,16 @@ async fn a_table_of_another_schema_is_found_by_its_name(place: Place) {
             &json!("2024-05-01T10:00:00Z")
         )
     );
+}
+
+async fn a_bar_is_drawn_on_a_pseudo_terminal(place: Place) {
+    let file = many(&place, 1200);
+    let told = place.vestibule_on_a_terminal(&["user", "import", &file]).await;
+    let told = told.expect_success();
+    assert!(told.stderr.contains("█ 1200 of 1200 users, "), "{told:?}");
+    assert_told(&told, "Imported 1200 users");
+    assert!(!told.stdout.contains('█'), "{told:?}");
+
+    let told = import(&place, &file, &[]).await.expect_success();
+    assert!(told.stderr.is_empty(), "{told:?}");
 }

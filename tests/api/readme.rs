@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
-use crate::support::{Actor, Application, Engine, Place, Process, bcrypt, both_engines, one_engine};
+use crate::support::{Actor, Application, Engine, Place, Process, bcrypt, both_engines, jwt_header, one_engine};
 
 one_engine![
     sqlite: Sqlite,
@@ -17,7 +17,11 @@ both_engines![
     a_site_outgrows_its_database,
 ];
 
-one_engine![postgres: Postgres, a_copy_in_postgresql_comes_back];
+one_engine![
+    postgres: Postgres,
+    a_copy_in_postgresql_comes_back,
+    a_copy_in_postgresql_comes_back_with_hs256,
+];
 
 const README: &str = include_str!("../../README.md");
 
@@ -118,7 +122,7 @@ const TABLE: [(&str, &[&[&str]]); 21] = [
 ];
 
 /// Commands of the README's `sh` blocks that are run elsewhere, or nowhere, and why not.
-const ELSEWHERE: [(&str, &str); 17] = [
+const ELSEWHERE: [(&str, &str); 19] = [
     ("cargo run", "by CI, beside the tests"),
     ("make test", "by CI"),
     (
@@ -126,13 +130,19 @@ const ELSEWHERE: [(&str, &str); 17] = [
         "by CI on a small scale: `cargo bench` in its quick plan, unoptimised",
     ),
     ("cargo run -- user create", "the table's, by the binary"),
-    ("useradd", "not: makes a user of this machine"),
-    ("install ", "not: writes where this machine's programs are"),
-    ("cd /var/lib/vestibule", "not: needs the two above"),
-    ("docker ", "not: needs a daemon, and a registry"),
-    ("umask ", "not: with the one above"),
-    ("echo ", "not: with the one above"),
-    ("#!/bin/sh", "not: certbot's"),
+    ("useradd", "tests/systemd/run"),
+    ("install ", "tests/systemd/run"),
+    ("cd /var/lib/vestibule", "tests/systemd/run"),
+    ("#!/bin/sh", "tests/systemd/run"),
+    ("umask ", "tests/compose/run"),
+    ("echo ", "tests/compose/run"),
+    ("docker build", "not: needs a daemon, and a registry"),
+    ("docker run", "not: needs the image"),
+    (
+        "docker compose",
+        "not: needs the image; what it reads is tried by tests/compose/run",
+    ),
+    ("docker network inspect", "not: needs a daemon"),
     (
         "vestibule user import --from sqlite:///./data/vestibule.db",
         "a_site_outgrows_its_database",
@@ -140,8 +150,69 @@ const ELSEWHERE: [(&str, &str); 17] = [
     ("vestibule mail templates", "the_commands_of_the_table_work"),
     ("vestibule backup copy.db", "the_commands_of_the_table_work"),
     ("vestibule restore copy.db", "the_commands_of_the_table_work"),
-    ("vestibule keys rotate --now", "a_copy_in_postgresql_comes_back"),
     ("curl localhost:8000/form/request_reset", "a_form_is_sent_as_json"),
+];
+
+/// The programs whose names begin a command in the README's sentences.
+const PROGRAMS: [&str; 17] = [
+    "cargo",
+    "certbot",
+    "chmod",
+    "curl",
+    "docker",
+    "install",
+    "journalctl",
+    "make",
+    "npm",
+    "openssl",
+    "pg_dump",
+    "pg_restore",
+    "pip",
+    "psql",
+    "runuser",
+    "systemctl",
+    "vestibule",
+];
+
+/// Commands in the README's sentences that are not those of its table, and where they are run, or why nowhere.
+const IN_SENTENCES: [(&str, &str); 22] = [
+    ("make test-browser", "by CI, as a part of `make test`"),
+    (
+        "make audit",
+        "not: needs a release build; Lighthouse's judgement is looked at, and no test",
+    ),
+    (
+        "make pictures",
+        "not: writes the pictures that are looked at; its script is checked by tsc, and run by nothing else",
+    ),
+    ("cargo run", "by CI, beside the tests"),
+    ("cargo run -- user grant", "the table's, by the binary"),
+    (
+        "cargo build --release",
+        "not: takes minutes; CI builds the same unoptimised",
+    ),
+    (
+        "RUSTFLAGS=\"-C target-cpu=native\" cargo build --release",
+        "not: as the one before, and is about speed alone",
+    ),
+    (
+        "cargo add jsonwebtoken --features aws_lc_rs",
+        "not: as in Cargo.toml, and so used by the example's test",
+    ),
+    ("npm install jose", "by CI: `npm ci`, as end2end/package.json names it"),
+    ("pip install", "not: CI has Debian's package of the same"),
+    ("vestibule --help", "the_settings_of_the_examples_can_be_used"),
+    ("vestibule user grant", "a_site_outgrows_its_database"),
+    ("vestibule user import --from", "moving_in.rs"),
+    ("vestibule user import users.csv", "the_commands_of_the_table_work"),
+    ("vestibule keys rotate", "the_commands_of_the_table_work"),
+    ("vestibule keys rotate --now", "the_commands_of_the_table_work"),
+    ("vestibule restore", "the_commands_of_the_table_work"),
+    ("chmod 600 .env", "tests/systemd/run"),
+    ("openssl rand", "tests/systemd/run"),
+    ("systemctl enable --now vestibule", "tests/systemd/run"),
+    ("systemctl edit vestibule", "tests/systemd/run"),
+    ("docker run", "not: needs the image"),
 ];
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
@@ -163,6 +234,16 @@ fn is_settings(block: &str) -> bool {
     block.lines().all(|line| {
         let name = line.split('=').next().unwrap_or_default();
         name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    })
+}
+
+/// What stands in backticks outside of blocks and begins with the name of a program, and more; variables may be set
+/// before it.
+fn commands_in_sentences(text: &str) -> impl Iterator<Item = &str> {
+    let prose = text.split("```").step_by(2);
+    prose.flat_map(spans).filter(|span| {
+        let mut words = span.split(' ').skip_while(|word| word.contains('='));
+        words.next().is_some_and(|program| PROGRAMS.contains(&program)) && words.next().is_some()
     })
 }
 
@@ -191,6 +272,12 @@ async fn every_command_is_run_somewhere(_: Place) {
         );
     }
 
+    let places = ELSEWHERE.into_iter().chain(IN_SENTENCES).map(|(_, place)| place);
+    for script in places.filter(|place| place.starts_with("tests/")) {
+        let is_run = include_str!("../../Makefile").lines().any(|line| line.trim() == script);
+        assert!(is_run, "`make test` does not run {script}");
+    }
+
     let table = between(README, "\n## The command line\n", "\n### ");
     let cells = table
         .lines()
@@ -201,6 +288,24 @@ async fn every_command_is_run_somewhere(_: Place) {
     let mut run: BTreeSet<&str> = TABLE.into_iter().map(|(span, _)| span).collect();
     run.insert("vestibule");
     assert_eq!(in_table, run);
+
+    let in_sentences: BTreeSet<&str> = commands_in_sentences(README)
+        .filter(|span| !run.contains(span))
+        .collect();
+    let names = |span: &str, start: &str| {
+        span.strip_prefix(start)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    for span in &in_sentences {
+        let is_named = IN_SENTENCES.iter().any(|(start, _)| names(span, start));
+        assert!(is_named, "nothing runs {span}");
+    }
+    for (start, _) in IN_SENTENCES {
+        assert!(
+            in_sentences.iter().any(|span| names(span, start)),
+            "{start} is not there any more"
+        );
+    }
 }
 
 async fn the_commands_of_the_table_work(place: Place) {
@@ -368,16 +473,26 @@ async fn a_site_outgrows_its_database(place: Place) {
     assert!(shown.contains("\"is_active\": false"), "{shown}");
 }
 
-/// The lines of the README with which PostgreSQL is copied, and restored, but for the last, which is Vestibule's.
+/// The lines of the README with which PostgreSQL is copied, and restored.
 fn copy_and_restore() -> [&'static str; 2] {
     let section = between(README, "**With PostgreSQL** both commands refuse", "\n### ");
     let mut blocks = blocks(section);
     let copy = blocks.next().expect("how it is copied");
     let restore = blocks.next().expect("how it is restored");
-    [copy, restore.strip_suffix("vestibule keys rotate --now\n").unwrap()]
+    [copy, restore]
 }
 
 async fn a_copy_in_postgresql_comes_back(place: Place) {
+    comes_back(&place, &[]).await;
+}
+
+async fn a_copy_in_postgresql_comes_back_with_hs256(place: Place) {
+    let secret = "kf83hfA0sdk3LQpz83nxMd02pQwz71mVt5";
+    comes_back(&place, &[("ALGORITHM", "HS256"), ("SECRET_KEY", secret)]).await;
+}
+
+/// Copies what a server holds, and goes on from there with these variables.
+async fn comes_back(place: &Place, variables: &[(&str, &str)]) {
     let create = ["user", "create", "--email", "ann@example.com"];
     place
         .vestibule_with(&create, &[], "a staple for the horse\n")
@@ -385,6 +500,7 @@ async fn a_copy_in_postgresql_comes_back(place: Place) {
         .expect_success();
     let server = place.start().await;
     let session = server.log_in_with("ann@example.com", "a staple for the horse").await;
+    let leaked = jwt_header(&session.access_token)["kid"].clone();
     let [copy, restore] = copy_and_restore();
     let settings = format!("DATABASE_URL='{}'\nSITE_NAME='Two words'\n", place.database_url());
     fs::write(place.directory().join(".env"), settings).unwrap();
@@ -396,8 +512,7 @@ async fn a_copy_in_postgresql_comes_back(place: Place) {
         .expect_success();
 
     run(place.directory(), restore).await;
-    place.vestibule(&["keys", "rotate", "--now"]).await.expect_success();
-    let server = place.start().await;
+    let server = place.start_with(variables).await;
     server
         .anonymous()
         .get("/api/auth/me")
@@ -412,6 +527,12 @@ async fn a_copy_in_postgresql_comes_back(place: Place) {
         .await
         .expect(401);
     server.log_in_with("ann@example.com", "a staple for the horse").await;
+    server.stop().await;
+
+    // Nor does the key come back that whoever has the copy may have opened.
+    let server = place.start().await;
+    let session = server.log_in_with("ann@example.com", "a staple for the horse").await;
+    assert_ne!(jwt_header(&session.access_token)["kid"], leaked);
 }
 
 /// Runs lines as a shell does, with PostgreSQL's programs where Debian hides them, and gives its output.

@@ -1,8 +1,10 @@
 //! The binary, started as its users start it.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     io::Write,
+    iter,
     net::{SocketAddr, TcpListener, TcpStream},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -61,6 +63,24 @@ impl Place {
         let mut command = command(self);
         command.args(arguments).envs(variables.iter().copied());
         finish(command, input).await
+    }
+
+    /// Runs `vestibule arguments…` with its standard error on a terminal of its own.
+    pub(crate) async fn vestibule_on_a_terminal(&self, arguments: &[&str]) -> Finished {
+        let command = command(self);
+        let words = iter::once(command.get_program()).chain(arguments.iter().map(OsStr::new));
+        let words: Vec<String> = words.map(|word| format!("'{}'", word.display())).collect();
+        let line = format!("{} >output", words.join(" "));
+        let mut terminal = Command::new("script");
+        terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        terminal.current_dir(self.directory()).env_clear().env("TERM", "xterm");
+        terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let shown = finish(terminal, "").await;
+        Finished {
+            status: shown.status,
+            stdout: read(&self.directory().join("output")),
+            stderr: shown.stdout,
+        }
     }
 
     /// Runs `vestibule arguments…` as somebody whom the modes of files bind: as root, who runs the tests in some places,
@@ -123,6 +143,11 @@ async fn finish(mut command: Command, input: &str) -> Finished {
 impl Place {
     /// Runs `vestibule arguments…` and kills it after a while, as a loss of power does.
     pub(crate) async fn vestibule_killed(&self, arguments: &[&str], after: Duration) {
+        self.vestibule_killed_when(arguments, tokio::time::sleep(after)).await;
+    }
+
+    /// Runs `vestibule arguments…` and kills it at this moment.
+    pub(crate) async fn vestibule_killed_when(&self, arguments: &[&str], moment: impl Future<Output = ()>) {
         let mut command = command(self);
         command
             .args(arguments)
@@ -130,7 +155,7 @@ impl Place {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let mut child = command.spawn().expect("the binary starts");
-        tokio::time::sleep(after).await;
+        moment.await;
         let _ = child.kill();
         tokio::task::spawn_blocking(move || child.wait().expect("its end"))
             .await
