@@ -122,7 +122,7 @@ const TABLE: [(&str, &[&[&str]]); 21] = [
 ];
 
 /// Commands of the README's `sh` blocks that are run elsewhere, or nowhere, and why not.
-const ELSEWHERE: [(&str, &str); 19] = [
+const ELSEWHERE: [(&str, &str); 20] = [
     ("cargo run", "by CI, beside the tests"),
     ("make test", "by CI"),
     (
@@ -138,6 +138,7 @@ const ELSEWHERE: [(&str, &str); 19] = [
     ("echo ", "tests/compose/run"),
     ("docker build", "not: needs a daemon, and a registry"),
     ("docker run", "not: needs the image"),
+    ("docker exec", "not: needs the image"),
     (
         "docker compose",
         "not: needs the image; what it reads is tried by tests/compose/run",
@@ -175,16 +176,8 @@ const PROGRAMS: [&str; 17] = [
 ];
 
 /// Commands in the README's sentences that are not those of its table, and where they are run, or why nowhere.
-const IN_SENTENCES: [(&str, &str); 22] = [
+const IN_SENTENCES: [(&str, &str); 21] = [
     ("make test-browser", "by CI, as a part of `make test`"),
-    (
-        "make audit",
-        "not: needs a release build; Lighthouse's judgement is looked at, and no test",
-    ),
-    (
-        "make pictures",
-        "not: writes the pictures that are looked at; its script is checked by tsc, and run by nothing else",
-    ),
     ("cargo run", "by CI, beside the tests"),
     ("cargo run -- user grant", "the table's, by the binary"),
     (
@@ -212,6 +205,7 @@ const IN_SENTENCES: [(&str, &str); 22] = [
     ("openssl rand", "tests/systemd/run"),
     ("systemctl enable --now vestibule", "tests/systemd/run"),
     ("systemctl edit vestibule", "tests/systemd/run"),
+    ("journalctl --unit vestibule", "tests/systemd/run"),
     ("docker run", "not: needs the image"),
 ];
 
