@@ -48,6 +48,7 @@ mod places;
 mod refresh;
 mod request_reset;
 mod resend_message;
+mod renew;
 mod resend_verification;
 mod restore_backup;
 mod review_user;
@@ -89,6 +90,7 @@ pub use self::{
     page::Page,
     restore_backup::EndedByRestore,
     review_user::UserReview,
+    renew::Renewed,
     roles::RoleChange,
     sign_up::{SignUp, SignedUp},
     types::{ADMIN, Actor, Credential, Event, Identity, ListedEvent, Message, RefreshLife, Session, SignedIn, User},

@@ -14,7 +14,7 @@ use super::{
     cookies::{SessionCookies, is_over},
     problem::Problem,
 };
-use crate::auth::{self, Auth, Identity};
+use crate::auth::{self, Auth, Identity, Renewed};
 
 /// Somebody must be signed in. A browser whose access cookie has run out is renewed on the way.
 #[derive(Clone, Debug)]
@@ -82,29 +82,29 @@ async fn identify(parts: &mut Parts, state: &AppState, renewal: Renewal) -> Resu
         },
     };
     let renewed = match renewal {
-        Renewal::OnTheWay => exchange(&cookies, parts, state).await,
+        Renewal::OnTheWay => renew(&cookies, parts, state).await,
         Renewal::Never => peek(&cookies, &state.auth).await,
     };
     // The signed token knows more of why: that it expired, or that its account was disabled.
     renewed.map_err(|error| refused.filter(|_| is_over(&error)).unwrap_or(error))
 }
 
-async fn exchange(cookies: &SessionCookies, parts: &Parts, state: &AppState) -> Result<Identity, auth::Error> {
+async fn renew(cookies: &SessionCookies, parts: &Parts, state: &AppState) -> Result<Identity, auth::Error> {
     let Caller(client) = Caller::of(parts, &state.site);
-    let exchanged = match cookies.refresh() {
+    let renewed = match cookies.refresh() {
         None => Err(auth::Error::NotAuthenticated),
-        Some(refresh) => match state.auth.refresh(&refresh, &client).await {
-            // Whose cookie it is stays as true without a successor; there will be one when there is leave for it.
-            Err(auth::Error::TooManyRequests(_)) => return peek(cookies, &state.auth).await,
-            exchanged => exchanged,
-        },
+        Some(refresh) => state.auth.renew(&refresh, &client).await,
     };
-    let signed_in = exchanged.inspect_err(|error| cookies.clear_if_over(error))?;
-    cookies.set(&signed_in);
-    Ok(Identity {
-        user: signed_in.user,
-        session: signed_in.session,
-    })
+    match renewed.inspect_err(|error| cookies.clear_if_over(error))? {
+        Renewed::Exchanged(signed_in) => {
+            cookies.set(&signed_in);
+            Ok(Identity {
+                user: signed_in.user,
+                session: signed_in.session,
+            })
+        }
+        Renewed::NotYet(identity) => Ok(identity),
+    }
 }
 
 async fn peek(cookies: &SessionCookies, auth: &Auth) -> Result<Identity, auth::Error> {
