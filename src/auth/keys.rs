@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    store::{SigningKeyRow, Tx},
+    store::{FORGET_SIGNING_KEYS, SigningKeyRow, Tx},
     token::{Algorithm, GeneratedKey, Jwks, KeyMaterial, KeyRing, SealingKey},
 };
 
@@ -90,7 +90,7 @@ pub enum SigningKeyError {
     /// They were sealed with another `SEALING_KEY`.
     #[error(
         "the signing key {kid} was sealed with another SEALING_KEY; set the one that this database was used with. Only if \
-         that is lost, have new keys made, with which every access token ends: `DELETE FROM signing_keys` in the database, \
+         that is lost, have new keys made, with which every access token ends: `{FORGET_SIGNING_KEYS}` in the database, \
          by sqlite3 or psql"
     )]
     Unsealable {

@@ -38,6 +38,9 @@ impl fmt::Debug for SigningKeyRow {
 pub(super) const LIST: &str = "SELECT kid, algorithm, sealed_private, created_at, signs_from, verifies_until FROM signing_keys \
                     ORDER BY signs_from, kid";
 
+/// What whoever has lost the key that they were sealed with says to the database. It is not run from here.
+pub const FORGET_SIGNING_KEYS: &str = "DELETE FROM signing_keys";
+
 impl Store {
     /// Every signing key, oldest first.
     pub async fn list_signing_keys(&self) -> Result<Vec<SigningKeyRow>, Error> {

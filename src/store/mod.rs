@@ -55,7 +55,7 @@ pub use self::{
     foreign::{ForeignError, ForeignRows, ForeignTable, ForeignValue},
     imports::{ImportRow, ImportedUserRow},
     inspect::{Found, Inspection},
-    keys::SigningKeyRow,
+    keys::{FORGET_SIGNING_KEYS, SigningKeyRow},
     limits::LimitRow,
     links::LinkTokenRow,
     outbox::{MessageFilter, MessageRow, MessageState},
