@@ -4,7 +4,7 @@ use super::{
     Auth, Client, Error, Identity,
     accounts::hold_proof,
     audit::{EventKind, Record},
-    fields, last_admin,
+    deletion, fields,
 };
 use crate::password::Password;
 
@@ -21,17 +21,13 @@ impl Auth {
         let mut tx = self.store().begin().await?;
         tx.lock_admins().await?;
         let account = hold_proof(&mut tx, identity, &account).await?;
-        last_admin::may_delete(&mut tx, account.id).await?;
-        drop(tx);
-        self.clear_out(account.id, now).await?;
-        let mut tx = self.store().begin().await?;
-        tx.lock_admins().await?;
-        let account = hold_proof(&mut tx, identity, &account).await?;
-        last_admin::delete(&mut tx, account.id, now).await?;
+        deletion::decide(&mut tx, account.id, now).await?;
         Record::success(kind, client)
             .by_owner(identity)
             .write(&mut tx, now)
             .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        self.finish_deletion(account.id).await;
+        Ok(())
     }
 }

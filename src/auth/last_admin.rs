@@ -2,7 +2,6 @@
 
 use super::{ADMIN, Error, User};
 use crate::{
-    clock::Timestamp,
     id::UserId,
     store::{Tx, UserRow},
 };
@@ -32,29 +31,4 @@ impl AdminGuard {
         }
         Ok(())
     }
-}
-
-/// Refuses to delete the account `id` if nobody would be left to administer the server. It holds until `tx` ends: what is
-/// only prepared by then is [decided](delete) again.
-pub(super) async fn may_delete(tx: &mut Tx, id: UserId) -> Result<(), Error> {
-    let (guard, _) = AdminGuard::enter(tx, id).await?;
-    if guard.concerned && tx.count_active_holders(ADMIN).await? <= 1 {
-        return Err(Error::LastAdmin);
-    }
-    Ok(())
-}
-
-/// Deletes the account `id`, unless nobody would be left to administer the server.
-///
-/// Its messages stay, so that admins are told what became of those that had not left; but nothing in them says any more
-/// whose they were (GDPR, article 17). One that is written at this very moment is missed here, and erased by the worker
-/// that finds nobody to send it to.
-pub(super) async fn delete(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<(), Error> {
-    let (guard, _) = AdminGuard::enter(tx, id).await?;
-    tx.erase_messages_of(id, "the account was deleted", now).await?;
-    tx.erase_import_of(id).await?;
-    if !tx.delete_user(id).await? {
-        return Err(Error::NotFound);
-    }
-    guard.leave(tx).await
 }

@@ -2,8 +2,9 @@
 //! files hold several: `keys`, the life of the signing keys, and `sweep`, what time alone asks for.
 //!
 //! The other files are what operations share: the things they take and give (`fields`, `page`, `roles`, `types`,
-//! `error`), what they need to know (`accounts`, `newcomer`, `links`, `last_admin`, `places`), how often they may be tried
-//! (`limits`), and what they write beside their change (`audit`, `mailing`).
+//! `error`), what they need to know (`accounts`, `newcomer`, `links`, `last_admin`, `places`), how an
+//! account goes (`deletion`), how often they may be tried (`limits`), and what they write beside their change (`audit`,
+//! `mailing`).
 //!
 //! Nothing here knows HTTP, a page or a cookie. An operation takes what was said and by whom, decides, writes the
 //! change, its audit record and the mail that announces it in one transaction, and returns what is now so.
@@ -16,6 +17,7 @@ mod change_password;
 mod create_user;
 mod delete_account;
 mod delete_user;
+mod deletion;
 mod end_other_sessions;
 mod end_session;
 mod end_user_sessions;

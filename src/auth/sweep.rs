@@ -64,8 +64,8 @@ impl Auth {
     }
 
     /// Removes a batch of whatever is over, each kind in a transaction of its own: expired sessions and links, messages that
-    /// are long done with, places that nobody signs in from any more, what the audit log has kept for long enough, and
-    /// accounts to which nobody came. Says whether there may be more of any.
+    /// are long done with, places that nobody signs in from any more, what the audit log has kept for long enough,
+    /// accounts to which nobody came, and what a deletion that was broken off has left. Says whether there may be more of any.
     #[tracing::instrument(skip_all)]
     pub async fn sweep(&self) -> Result<bool, Error> {
         let now = self.now();
@@ -79,7 +79,7 @@ impl Auth {
         if let Some(keep) = self.rules().unverified_keep {
             is_more |= self.sweep_accounts(now.minus(keep), now).await?;
         }
-        Ok(is_more)
+        Ok(self.go_on_deleting(now).await? || is_more)
     }
 
     async fn sweep_sessions(&self, now: Timestamp) -> Result<bool, Error> {
@@ -111,7 +111,7 @@ impl Auth {
         }
         let mut tx = self.store().begin().await?;
         for user in &waiting {
-            remove_unverified(&mut tx, *user, now).await?;
+            remove_unverified(&mut tx, *user, waiting_since, now).await?;
         }
         tx.commit().await?;
         Ok(waiting.len() >= usize::try_from(BATCH_OF_ACCOUNTS).unwrap_or(usize::MAX))
@@ -133,13 +133,10 @@ impl Auth {
     }
 }
 
-/// Unless somebody has come, or was given or refused something, since it was found.
-async fn remove_unverified(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(), Error> {
-    let Some(account) = tx.lock_user(user).await? else {
-        return Ok(());
-    };
-    let waits = account.email_verified_at.is_none() && account.last_login_at.is_none();
-    if !waits || account.disabled_at.is_some() || !account.roles.is_empty() {
+/// Unless somebody has come, or was given, mailed or refused something, since it was found. Locked first: what the mail worker
+/// is at with the account, it is done with then, and the statement that decides sees the link.
+async fn remove_unverified(tx: &mut Tx, user: UserId, waiting_since: Timestamp, now: Timestamp) -> Result<(), Error> {
+    if tx.lock_user(user).await?.is_none() || !tx.update_deleted_if_waiting(user, waiting_since, now).await? {
         return Ok(());
     }
     tx.erase_messages_of(user, "the account was removed", now).await?;

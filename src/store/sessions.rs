@@ -270,9 +270,9 @@ pub(super) const DELETE_EXPIRED_OF_USER: &str = "DELETE FROM sessions WHERE expi
 pub(super) const DELETE_TOKENS_OF_EXPIRED: &str = "DELETE FROM refresh_tokens WHERE hash IN \
      (SELECT t.hash FROM sessions s INNER JOIN refresh_tokens t ON t.session_id = s.id WHERE s.expires_at <= $1 LIMIT $2)";
 
-pub(super) const DELETE_SPENT_TOKENS_OF_USER: &str = "DELETE FROM refresh_tokens WHERE hash IN \
-     (SELECT t.hash FROM sessions s INNER JOIN refresh_tokens t ON t.session_id = s.id WHERE s.user_id = $1 \
-     AND (t.used_at < $2 OR s.expires_at <= $3) LIMIT $4)";
+pub(super) const DELETE_TOKENS_OF_EXPIRED_OF_USER: &str = "DELETE FROM refresh_tokens WHERE hash IN \
+     (SELECT t.hash FROM sessions s INNER JOIN refresh_tokens t ON t.session_id = s.id \
+     WHERE s.user_id = $1 AND s.expires_at <= $2 LIMIT $3)";
 
 impl PresentedRefreshToken {
     /// The token of rows that each join it and its session with one of their user's roles.
@@ -469,17 +469,15 @@ impl Tx {
         self.execute(sqlx::query(DELETE_EXPIRED).bind(now).bind(limit)).await
     }
 
-    /// Deletes refresh tokens of a user that lead nowhere, at most `limit`, and says how many: those used before
-    /// `used_before`, and those of sessions that have ended.
-    pub async fn delete_spent_tokens_of(
+    /// Deletes refresh tokens of a user's sessions that have ended, at most `limit`, and says how many.
+    pub async fn delete_tokens_of_expired_sessions_of(
         &mut self,
         user: UserId,
-        used_before: Timestamp,
         now: Timestamp,
         limit: i64,
     ) -> Result<u64, Error> {
-        let query = sqlx::query(DELETE_SPENT_TOKENS_OF_USER).bind(user);
-        self.execute(query.bind(used_before).bind(now).bind(limit)).await
+        let query = sqlx::query(DELETE_TOKENS_OF_EXPIRED_OF_USER).bind(user);
+        self.execute(query.bind(now).bind(limit)).await
     }
 
     /// Deletes sessions of a user that have ended and of which no token is left, at most `limit`, and says how many.

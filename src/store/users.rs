@@ -98,7 +98,7 @@ macro_rules! find_user_where {
     };
 }
 
-pub(super) const FIND_BY_ID: &str = find_user_where!("u.id = $1");
+pub(super) const FIND_BY_ID: &str = find_user_where!("u.id = $1 AND u.deleted_at IS NULL");
 pub(super) const FIND_BY_EMAIL: &str = find_user_where!("u.email_key = $1");
 pub(super) const FIND_BY_USERNAME: &str = find_user_where!("u.username_key = $1");
 
@@ -121,18 +121,41 @@ macro_rules! list_users_from {
     };
 }
 
-pub(super) const LIST: &str = list_users_from!("users WHERE users.id > $1", "users.id");
+pub(super) const LIST: &str = list_users_from!("users WHERE users.deleted_at IS NULL AND users.id > $1", "users.id");
 pub(super) const LIST_BY_ROLE: &str = list_users_from!(
-    "user_roles INNER JOIN users ON users.id = user_roles.user_id WHERE user_roles.user_id > $1 AND user_roles.role = $6",
+    "user_roles INNER JOIN users ON users.id = user_roles.user_id WHERE user_roles.user_id > $1 AND user_roles.role = $6 \
+     AND users.deleted_at IS NULL",
     "user_roles.user_id"
 );
 
-/// Who has a role was meant by somebody, who is disabled is to be kept out, and who was mailed a link may be about to
-/// follow it.
-pub(super) const FIND_WAITING: &str = "SELECT u.id FROM users u WHERE u.waits_since <= $1 AND u.disabled_at IS NULL \
-     AND NOT EXISTS (SELECT 1 FROM user_roles r WHERE r.user_id = u.id) \
-     AND NOT EXISTS (SELECT 1 FROM link_tokens l WHERE l.user_id = u.id AND l.expires_at > $2) \
-     ORDER BY u.waits_since LIMIT $3";
+/// Those to whom nobody came since `$since`. Who has a role was meant by somebody, who is disabled is to be kept out, and
+/// who was mailed a link may be about to follow it.
+macro_rules! waiting {
+    ($since:literal, $now:literal) => {
+        concat!(
+            "users.waits_since <= ",
+            $since,
+            " AND users.disabled_at IS NULL \
+             AND NOT EXISTS (SELECT 1 FROM user_roles r WHERE r.user_id = users.id) \
+             AND NOT EXISTS (SELECT 1 FROM link_tokens l WHERE l.user_id = users.id AND l.expires_at > ",
+            $now,
+            ")"
+        )
+    };
+}
+
+pub(super) const FIND_WAITING: &str = concat!(
+    "SELECT users.id FROM users WHERE ",
+    waiting!("$1", "$2"),
+    " ORDER BY users.waits_since LIMIT $3"
+);
+
+pub(super) const GIVE_UP_WAITING: &str = concat!(
+    "UPDATE users SET deleted_at = $3, disabled_at = $3, waits_since = NULL WHERE users.id = $1 AND ",
+    waiting!("$2", "$3")
+);
+
+pub(super) const FIND_DELETED: &str = "SELECT id FROM users WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT $1";
 
 impl UserRow {
     /// One user from its rows, of which there is one for each role.
@@ -208,7 +231,7 @@ fn list(filter: &UserFilter) -> Query {
 }
 
 impl Store {
-    /// The user with this id.
+    /// The user with this id, unless their deletion is decided.
     pub async fn find_user(&self, user: UserId) -> Result<Option<UserRow>, Error> {
         UserRow::fold(&self.rows(sqlx::query(FIND_BY_ID).bind(user)).await?)
     }
@@ -232,18 +255,28 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<UserId>, Error> {
         let query = sqlx::query(FIND_WAITING).bind(waiting_since).bind(now).bind(limit);
+        self.list_ids(query).await
+    }
+
+    /// Users whose deletion is decided and who are still there, those of whom it was decided first before others and at most
+    /// `limit`.
+    pub async fn list_deleted_users(&self, limit: i64) -> Result<Vec<UserId>, Error> {
+        self.list_ids(sqlx::query(FIND_DELETED).bind(limit)).await
+    }
+
+    async fn list_ids(&self, query: Query) -> Result<Vec<UserId>, Error> {
         let found: Vec<(UserId,)> = self.read_all(query).await?;
         Ok(found.into_iter().map(|(id,)| id).collect())
     }
 
-    /// A page of users, oldest first.
+    /// A page of users, oldest first and without those whose deletion is decided.
     pub async fn list_users(&self, filter: &UserFilter) -> Result<Vec<UserRow>, Error> {
         UserRow::fold_all(&self.rows(list(filter)).await?)
     }
 }
 
 impl Tx {
-    /// The user with this id, as this transaction sees it.
+    /// The user with this id, unless their deletion is decided, as this transaction sees it.
     pub async fn find_user(&mut self, user: UserId) -> Result<Option<UserRow>, Error> {
         UserRow::fold(&self.rows(sqlx::query(FIND_BY_ID).bind(user)).await?)
     }
@@ -432,6 +465,28 @@ impl Tx {
         .await
     }
 
+    /// Notes that a user is to go, who is out of use from now on. False when there is no such user.
+    pub async fn update_deleted(&mut self, user: UserId, now: Timestamp) -> Result<bool, Error> {
+        self.changes(
+            sqlx::query("UPDATE users SET deleted_at = $2, disabled_at = $2, waits_since = NULL WHERE id = $1")
+                .bind(user)
+                .bind(now),
+        )
+        .await
+    }
+
+    /// The same of a user who has [waited](Store::list_waiting_users) since this time at least, and still does: false where
+    /// somebody has come since they were found, or was mailed a link to come by.
+    pub async fn update_deleted_if_waiting(
+        &mut self,
+        user: UserId,
+        waiting_since: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let query = sqlx::query(GIVE_UP_WAITING).bind(user);
+        self.changes(query.bind(waiting_since).bind(now)).await
+    }
+
     /// Deletes a user with its roles, sessions, links, mail and products; false when there is no such user.
     pub async fn delete_user(&mut self, user: UserId) -> Result<bool, Error> {
         self.changes(sqlx::query("DELETE FROM users WHERE id = $1").bind(user))
@@ -452,11 +507,11 @@ impl Tx {
         }
     }
 
-    /// The user, whom no other transaction changes until this one ends: what is decided about them stays true. Before
-    /// any of their sessions and tokens, as in every transaction.
+    /// The user, unless their deletion is decided, whom no other transaction changes until this one ends: what is decided
+    /// about them stays true. Before any of their sessions and tokens, as in every transaction.
     pub async fn lock_user(&mut self, user: UserId) -> Result<Option<UserRow>, Error> {
         // A write that changes nothing takes the row's lock on both engines.
-        let lock = sqlx::query("UPDATE users SET updated_at = updated_at WHERE id = $1");
+        let lock = sqlx::query("UPDATE users SET updated_at = updated_at WHERE id = $1 AND deleted_at IS NULL");
         if self.changes(lock.bind(user)).await? {
             self.find_user(user).await
         } else {

@@ -10,6 +10,7 @@ both_engines![
     an_ended_session_disappears,
     a_session_of_many_tokens_ends_in_no_time_and_they_go_in_batches,
     an_account_of_many_things_is_deleted_in_batches,
+    a_deletion_that_is_broken_off_is_on_record_and_goes_on,
     however_many_devices_there_are_they_come_a_page_at_a_time,
     an_account_that_may_not_be_deleted_keeps_what_it_has,
 ];
@@ -106,6 +107,8 @@ const USES: &str = "\
     SELECT 'use ' || i, (SELECT id FROM sessions), 1, 1 FROM n;";
 
 const TOKENS: &str = "SELECT COUNT(*) FROM refresh_tokens";
+const PRODUCTS: &str = "SELECT COUNT(*) FROM products";
+const USERS: &str = "SELECT COUNT(*) FROM users";
 
 async fn a_session_of_many_tokens_ends_in_no_time_and_they_go_in_batches(place: Place) {
     let server = place.start().await;
@@ -191,8 +194,51 @@ async fn an_account_of_many_things_is_deleted_in_batches(place: Place) {
     let gone = json!({"password": PASSWORD});
     ann.delete("/api/auth/me").json(gone).await.expect_success();
     assert_eq!(server.count(TOKENS).await, 0);
-    let users = "SELECT COUNT(*) FROM users";
-    assert_eq!(server.count(users).await, 0);
+    assert_eq!(server.count(USERS).await, 0);
+}
+
+/// Whatever breaks it off, be it the end of the process, comes after the decision.
+async fn a_deletion_that_is_broken_off_is_on_record_and_goes_on(place: Place) {
+    let (stuck, freed) = match place.engine() {
+        Engine::Sqlite => (
+            "CREATE TRIGGER stuck BEFORE DELETE ON products WHEN (SELECT COUNT(*) FROM products) <= 1500 \
+             BEGIN SELECT RAISE(ABORT, 'stuck'); END;",
+            "DROP TRIGGER stuck;",
+        ),
+        Engine::Postgres => (
+            "CREATE FUNCTION stuck() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             IF (SELECT COUNT(*) FROM products) <= 1500 THEN RAISE 'stuck'; END IF; RETURN OLD; END $$; \
+             CREATE TRIGGER stuck BEFORE DELETE ON products FOR EACH ROW EXECUTE FUNCTION stuck();",
+            "DROP TRIGGER stuck ON products;",
+        ),
+    };
+    let (server, ann) = with_many_things(&place).await;
+    let admin = server.admin("admin@example.com").await;
+    place.execute(stuck).await;
+    let gone = json!({"password": PASSWORD});
+    ann.delete("/api/auth/me").json(gone).await.expect_success();
+    let recorded = "SELECT COUNT(*) FROM audit_events WHERE event = 'delete_account' AND outcome = 'success'";
+    assert_eq!(server.count(recorded).await, 1);
+    assert!(!ann.is_signed_in().await);
+    let again = json!({"username": "ann@example.com", "password": PASSWORD});
+    let login = server.anonymous().post("/api/auth/login").json(again).await;
+    login.expect_problem(400, "inactive_user");
+    let path = format!("/api/users/{}", ann.user_id);
+    admin.get(&path).await.expect_problem(404, "not_found");
+    let enable = json!({"is_active": true});
+    admin.patch(&path).json(enable).await.expect_problem(404, "not_found");
+    admin.delete(&path).await.expect_problem(404, "not_found");
+    assert_eq!(admin.get("/api/users").await.items().len(), 1);
+    assert_eq!(
+        (server.count(USERS).await, server.count(PRODUCTS).await),
+        (2, 1500),
+        "it did break off"
+    );
+
+    place.execute(freed).await;
+    while server.app().auth().sweep().await.expect("the database is there") {}
+    assert_eq!(server.count(USERS).await, 1);
+    assert_eq!(server.count(PRODUCTS).await, 0);
 }
 
 async fn an_account_that_may_not_be_deleted_keeps_what_it_has(place: Place) {
@@ -211,7 +257,7 @@ async fn an_account_that_may_not_be_deleted_keeps_what_it_has(place: Place) {
     ann.delete(&format!("/api/users/{}", ann.user_id))
         .await
         .expect_problem(409, "last_admin");
-    assert_eq!(server.count("SELECT COUNT(*) FROM products").await, 2500);
+    assert_eq!(server.count(PRODUCTS).await, 2500);
     assert!(server.count(TOKENS).await > 20_000);
 }
 

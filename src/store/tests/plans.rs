@@ -11,7 +11,7 @@ use crate::{
 use super::*;
 
 /// What runs on each request, page or tick, with the types of its arguments.
-const HOT: [(&str, &str); 50] = [
+const HOT: [(&str, &str); 52] = [
     (users::FIND_BY_ID, "text"),
     (users::FIND_BY_EMAIL, "text"),
     (users::FIND_BY_USERNAME, "text"),
@@ -29,11 +29,13 @@ const HOT: [(&str, &str); 50] = [
     (sessions::DELETE_EXPIRED, "bigint, bigint"),
     (sessions::DELETE_TOKENS_OF_EXPIRED, "bigint, bigint"),
     (sessions::DELETE_EXPIRED_OF_USER, "text, bigint, bigint"),
-    (sessions::DELETE_SPENT_TOKENS_OF_USER, "text, bigint, bigint, bigint"),
+    (sessions::DELETE_TOKENS_OF_EXPIRED_OF_USER, "text, bigint, bigint"),
     (sessions::END, "text"),
     (sessions::END_OF_USER, "text, text"),
     (sessions::END_ALL_OF_USER, "text, text"),
     (users::FIND_WAITING, "bigint, bigint, bigint"),
+    (users::GIVE_UP_WAITING, "text, bigint, bigint"),
+    (users::FIND_DELETED, "bigint"),
     (places::LIST, "text"),
     (places::UPDATE, "text, text, text, bigint, bigint"),
     (places::DELETE_SURPLUS, "text, bigint"),

@@ -92,10 +92,58 @@ async fn who_waits_is_found_until_somebody_comes() {
         assert_eq!(found(NOW.minus(Duration::from_secs(1)), NOW, 10).await, [users[1].id]);
         assert_eq!(found(NOW, after(10), 10).await, [users[7].id, users[1].id, users[0].id]);
 
+        // Who was found is given up only if they still wait.
+        let mut tx = store.begin().await.unwrap();
+        for (number, account) in users.iter().enumerate() {
+            let given_up = tx.update_deleted_if_waiting(account.id, NOW, NOW).await.unwrap();
+            assert_eq!(given_up, number < 2, "{}", account.email);
+        }
+        drop(tx);
+
         // Whom an admin lets in again is not removed the moment after.
         let mut tx = store.begin().await.unwrap();
         assert!(tx.update_disabled(users[6].id, None, NOW).await.unwrap());
         tx.commit().await.unwrap();
         assert_eq!(found(NOW, NOW, 10).await, [users[1].id, users[0].id]);
+    }
+}
+
+#[tokio::test]
+async fn who_is_to_be_deleted_is_nobody_any_more_and_found_until_they_are_gone() {
+    for Fixture { store, .. } in fixtures().await {
+        let (ada, bob) = (
+            add_user(&store, "ada@example.com").await,
+            add_user(&store, "bob@example.com").await,
+        );
+        let mut tx = store.begin().await.unwrap();
+        assert!(tx.insert_role(ada.id, "admin").await.unwrap());
+        assert!(tx.update_deleted(ada.id, NOW).await.unwrap());
+        assert_eq!(tx.find_user(ada.id).await.unwrap(), None);
+        assert_eq!(tx.lock_user(ada.id).await.unwrap(), None);
+        assert_eq!(tx.count_active_holders("admin").await.unwrap(), 0);
+        tx.commit().await.unwrap();
+        for role in [None, Some("admin".to_owned())] {
+            let filter = UserFilter {
+                limit: 10,
+                ..UserFilter::default()
+            };
+            let listed = store
+                .list_users(&UserFilter {
+                    role: role.clone(),
+                    ..filter
+                })
+                .await
+                .unwrap();
+            let rest: &[UserRow] = if role.is_none() { slice::from_ref(&bob) } else { &[] };
+            assert_eq!(listed, rest);
+        }
+        // The address is taken while the row is there, and nobody can sign in to it.
+        let row = store.find_user_by_email("ada@example.com").await.unwrap().unwrap();
+        assert_eq!(row.disabled_at, Some(NOW));
+        assert_eq!(store.list_deleted_users(10).await.unwrap(), [ada.id]);
+        let mut tx = store.begin().await.unwrap();
+        assert!(tx.delete_user(ada.id).await.unwrap());
+        tx.commit().await.unwrap();
+        assert_eq!(store.list_deleted_users(10).await.unwrap(), []);
     }
 }
