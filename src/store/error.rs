@@ -55,11 +55,15 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+// SQLite's primary result codes, https://sqlite.org/rescode.html.
+pub(super) const SQLITE_BUSY: u32 = 5;
 pub(super) const SQLITE_READONLY: u32 = 8;
 pub(super) const SQLITE_IOERR: u32 = 10;
+pub(super) const SQLITE_CORRUPT: u32 = 11;
 pub(super) const SQLITE_FULL: u32 = 13;
+pub(super) const SQLITE_NOTADB: u32 = 26;
 
-/// SQLite's primary result code, the low byte of what it says (<https://sqlite.org/rescode.html>); none of another engine.
+/// SQLite's primary result code, the low byte of what it says; none of another engine.
 pub(super) fn sqlite_code(error: &dyn DatabaseError) -> Option<u32> {
     error.try_downcast_ref::<SqliteError>()?;
     Some(error.code()?.parse::<u32>().ok()? & 0xff)
@@ -68,8 +72,11 @@ pub(super) fn sqlite_code(error: &dyn DatabaseError) -> Option<u32> {
 /// Whether the engine says that it cannot do now what it could do at another time.
 fn is_passing(error: &dyn DatabaseError) -> bool {
     if let Some(code) = sqlite_code(error) {
-        // BUSY, LOCKED, NOMEM, CANTOPEN, PROTOCOL.
-        return matches!(code, 5 | 6 | 7 | SQLITE_READONLY | SQLITE_IOERR | SQLITE_FULL | 14 | 15);
+        // Beside those with a name, LOCKED, NOMEM, CANTOPEN, PROTOCOL.
+        return matches!(
+            code,
+            SQLITE_BUSY | 6 | 7 | SQLITE_READONLY | SQLITE_IOERR | SQLITE_FULL | 14 | 15
+        );
     }
     let Some(code) = error.code() else { return false };
     // Classes of SQLSTATE: connection, no such database and no such login (both met while connecting, when the server
@@ -212,10 +219,10 @@ impl From<sqlx::Error> for OpenError {
     }
 }
 
-/// What SQLite says of a file that is none of its own any more: CORRUPT.
+/// What SQLite says of a file that is none of its own any more.
 fn damage(error: &sqlx::Error) -> Option<String> {
     let error = error.as_database_error()?;
-    (sqlite_code(error)? == 11).then(|| error.message().to_owned())
+    (sqlite_code(error)? == SQLITE_CORRUPT).then(|| error.message().to_owned())
 }
 
 impl From<MigrateError> for OpenError {

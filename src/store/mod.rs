@@ -39,6 +39,7 @@ mod open;
 mod outbox;
 mod places;
 mod products;
+mod restore;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -49,7 +50,7 @@ mod watch;
 
 pub use self::{
     audit::{EventFilter, EventRow, ListedEventRow},
-    backup::{BackupError, LogOfCopy, Staged, back_up},
+    backup::{BackupError, back_up},
     connections::ConnectionUse,
     error::{Cause, Error, InsertError, OpenError},
     foreign::{ForeignError, ForeignRows, ForeignTable, ForeignValue},
@@ -61,6 +62,7 @@ pub use self::{
     outbox::{MessageFilter, MessageRow, MessageState},
     places::PlaceRow,
     products::{ProductFilter, ProductRow},
+    restore::{LogOfCopy, Staged},
     sessions::{PresentedRefreshToken, RefreshTokenRow, SessionFilter, SessionRow, SessionUserRow},
     tx::Tx,
     users::{UserFilter, UserRow},
