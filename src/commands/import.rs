@@ -101,8 +101,10 @@ pub(crate) async fn run(import: &Import, config: &Config) -> anyhow::Result<()> 
     super::say(format_args!("Reading {}", source.describe()))?;
     let work = async |auth: &Auth| {
         let done = copy(auth, &mut run, &mut source, &mut report).await;
-        report.end(run.counts(), config)?;
-        done.context("the import broke off; what was imported stays, and the next run goes on from there")
+        let told = report.end(run.counts(), config);
+        // What broke the import off is more to know than that it cannot be told what came of it.
+        done.context("the import broke off; what was imported stays, and the next run goes on from there")?;
+        told
     };
     if import.dry_run {
         super::with_auth_to_look(config, work).await?;

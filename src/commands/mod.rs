@@ -83,7 +83,9 @@ pub(crate) async fn with_auth_to_look(
         ..config.clone()
     };
     let done = with_new_auth(&stand_in, work).await;
-    if let Err(error) = fs::remove_dir_all(&directory) {
+    if let Err(error) = fs::remove_dir_all(&directory)
+        && error.kind() != io::ErrorKind::NotFound
+    {
         remark(format_args!("cannot remove {}: {error}", directory.display()));
     }
     done

@@ -6,7 +6,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{Actor, Engine, PASSWORD, Place, Process, both_engines, one_engine};
+use crate::support::{Actor, Engine, PASSWORD, Place, Process, both_engines, one_engine, settings};
 
 both_engines![
     the_first_admin_is_made_from_standard_input,
@@ -30,6 +30,8 @@ one_engine![
     a_busy_port_is_told,
     a_sealing_key_that_is_missing_is_not_made_anew,
     a_reader_that_has_seen_enough_is_no_failure,
+    what_broke_an_import_off_is_told_whoever_reads,
+    a_dry_run_without_room_says_that_and_no_more,
 ];
 
 async fn create(place: &Place, email: &str, more: &[&str]) {
@@ -484,4 +486,37 @@ async fn a_reader_that_has_seen_enough_is_no_failure(place: Place) {
         .unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "{\n");
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+async fn what_broke_an_import_off_is_told_whoever_reads(place: Place) {
+    create(&place, "ann@example.com", &[]).await;
+    place
+        .execute("CREATE TRIGGER full BEFORE INSERT ON users BEGIN SELECT RAISE(ABORT, 'full'); END;")
+        .await;
+    std::fs::write(place.directory().join("users.csv"), "email\nbob@example.com\n").unwrap();
+    let import = "\"$0\" user import users.csv --without-passwords | head -n 1";
+    let mut command = std::process::Command::new("sh");
+    let output = command
+        .args(["-c", import, env!("CARGO_BIN_EXE_vestibule")])
+        .envs(settings(&place))
+        .current_dir(place.directory())
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("the import broke off"), "{told}");
+}
+
+async fn a_dry_run_without_room_says_that_and_no_more(place: Place) {
+    std::fs::write(place.directory().join("users.csv"), "email\nbob@example.com\n").unwrap();
+    let import = ["user", "import", "users.csv", "--without-passwords", "--dry-run"];
+    let nowhere = [("TMPDIR", "/proc/x")];
+    let told = place
+        .vestibule_with(&import, &nowhere, "")
+        .await
+        .expect_failure()
+        .stderr;
+    assert!(
+        told.contains("/proc/x/vestibule-") && !told.contains("cannot remove"),
+        "{told}"
+    );
 }
