@@ -16,7 +16,10 @@
 mod device;
 mod networks;
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, mem, time::Duration};
+
+use tokio::time::timeout;
+use tracing::Instrument as _;
 
 pub use self::device::DeviceProof;
 pub(super) use self::device::Pass;
@@ -39,6 +42,10 @@ const JUDGEMENTS_PER_TRY: u32 = 10;
 /// How often one session is refreshed: many times more than any client needs. Each time leaves a row behind for as long as
 /// the session lives, as a token that comes again must be known. A client that has lost its way is slowed, and not shut out.
 const REFRESHES: Quota = Quota::new(60, Duration::from_mins(10));
+
+/// How long an answer waits for a try to be given back. The next try should find it, but the database may be as busy as the
+/// hashing threads.
+const GIVE_BACK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What limits know.
 #[derive(Debug)]
@@ -249,17 +256,23 @@ impl Auth {
     }
 
     /// Passes on what came of the work that a try waits for, whose price is `spent`. Where the server was too busy or failed,
-    /// nothing was tried: whoever keeps it busy must not use up the tries of those whom it turns away.
+    /// nothing was tried: whoever keeps it busy must not use up the tries of those whom it turns away. Who is turned away
+    /// waits a moment for that to be written, and no longer: it is written all the same.
     pub(super) async fn unless_failed<T, E: Into<Error>>(
         &self,
         spent: &mut Spent,
         outcome: Result<T, E>,
     ) -> Result<T, Error> {
         let outcome = outcome.map_err(Into::into);
-        if let Err(Error::Busy | Error::Internal(_)) = outcome
-            && let Err(error) = self.give_back(std::mem::take(spent)).await
-        {
-            tracing::warn!(error = &error as &dyn std::error::Error, "cannot give back a try");
+        if let Err(Error::Busy | Error::Internal(_)) = outcome {
+            let (auth, spent) = (self.clone(), mem::take(spent));
+            let writing = async move {
+                if let Err(error) = auth.give_back(spent).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot give back a try");
+                }
+            };
+            let writing = tokio::spawn(writing.in_current_span());
+            let _ = timeout(GIVE_BACK_PATIENCE, writing).await;
         }
         outcome
     }
@@ -369,4 +382,35 @@ impl Auth {
 
 fn warn(limited: Limited<'_>, policy: &str) {
     tracing::warn!(event = limited.event().as_str(), by = policy, "too many tries");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{app::Services, clock::ManualClock, config::Config};
+
+    #[tokio::test]
+    async fn who_is_turned_away_does_not_wait_for_the_database_and_gets_the_try_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config::from_variables([("DATA_DIR", directory.path().to_str().unwrap())]).unwrap();
+        let clock = Arc::new(ManualClock::at(Timestamp::from_unix_seconds(1_772_366_400)));
+        let services = Services::open(&config, clock).await.unwrap();
+        let (auth, client) = (&services.auth, Client::default());
+        let attempt = async || auth.limit(Limited::LogIn("ann@example.com"), &client).await;
+        let mut spent = Spent::default();
+        while let Ok(one) = attempt().await {
+            spent = one;
+        }
+        // As long as this is not over, nobody else writes.
+        let writing = services.store().begin().await.unwrap();
+        let outcome = auth.unless_failed(&mut spent, Err::<(), _>(Error::Busy)).await;
+        assert!(matches!(outcome, Err(Error::Busy)));
+        drop(writing);
+        while attempt().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        services.close().await;
+    }
 }
