@@ -14,10 +14,11 @@
 //! telemetry → config
 //! listen    → tls, web
 //! config    → password (for its limits), tls
+//! fuzzing   → all whose parsers it tries; only for tests and `fuzz/`
 //! ```
 //!
-//! [`store`], [`password`], [`metrics`], [`tls`] and [`token`] know no other room. [`clock`], [`id`], [`quota`] and [`printable`]
-//! are open to all.
+//! [`store`], [`password`], [`metrics`], [`tls`] and [`token`] know no other room. [`clock`], [`id`], [`quota`] and
+//! [`printable`] are open to all.
 
 // No doc comments here: they would take the links in the rooms' own documentation out of their scope.
 

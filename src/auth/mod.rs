@@ -48,9 +48,9 @@ mod password_strength;
 mod peek;
 mod places;
 mod refresh;
+mod renew;
 mod request_reset;
 mod resend_message;
-mod renew;
 mod resend_verification;
 mod restore_backup;
 mod review_user;
@@ -68,7 +68,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 pub(crate) use self::{
     audit::EventKind,
-    fields::FieldErrors,
+    fields::{FieldErrors, require},
     keys::open_signing_key,
     measure::{Counts, Measures},
     page::PageRequest,
@@ -90,9 +90,9 @@ pub use self::{
     list_users::UserQuery,
     log_in::LogIn,
     page::Page,
+    renew::Renewed,
     restore_backup::EndedByRestore,
     review_user::UserReview,
-    renew::Renewed,
     roles::RoleChange,
     sign_up::{SignUp, SignedUp},
     types::{ADMIN, Actor, Credential, Event, Identity, ListedEvent, Message, RefreshLife, Session, SignedIn, User},

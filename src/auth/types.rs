@@ -52,39 +52,28 @@ impl User {
     }
 }
 
-impl From<UserRow> for User {
-    fn from(row: UserRow) -> Self {
-        Self {
-            id: row.id,
-            email: row.email,
-            username: row.username,
-            name: row.name,
-            roles: row.roles,
-            email_verified: row.email_verified_at.is_some(),
-            is_active: row.disabled_at.is_none(),
-            external_id: row.external_id,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
+/// From a row that has what an account shows, and may have more.
+macro_rules! from_row {
+    ($($row:ty),+) => {$(
+        impl From<$row> for User {
+            fn from(row: $row) -> Self {
+                Self {
+                    id: row.id,
+                    email: row.email,
+                    username: row.username,
+                    name: row.name,
+                    roles: row.roles,
+                    email_verified: row.email_verified_at.is_some(),
+                    is_active: row.disabled_at.is_none(),
+                    external_id: row.external_id,
+                    created_at: row.created_at,
+                    updated_at: row.updated_at,
+                }
+            }
         }
-    }
+    )+};
 }
-
-impl From<SessionUserRow> for User {
-    fn from(row: SessionUserRow) -> Self {
-        Self {
-            id: row.id,
-            email: row.email,
-            username: row.username,
-            name: row.name,
-            roles: row.roles,
-            email_verified: row.email_verified_at.is_some(),
-            is_active: row.disabled_at.is_none(),
-            external_id: row.external_id,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        }
-    }
-}
+from_row!(UserRow, SessionUserRow);
 
 /// One signed-in device.
 #[derive(Clone, Debug, PartialEq, Eq)]

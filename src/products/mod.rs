@@ -1,11 +1,11 @@
 //! The worked example of a protected resource, laid out as an application's own would be: what may be done with it here,
-//! how that is spoken over HTTP in `web::api::products`, its pages in `web::pages::products`, its rows in `store::products`. Any signed-in user reads; the
-//! owner or an admin changes.
+//! how that is spoken over HTTP in `web::api::products`, its pages in `web::pages::products`, its rows in
+//! `store::products`. Any signed-in user reads; the owner or an admin changes.
 
 use std::sync::Arc;
 
 use crate::{
-    auth::{Error, FieldError, FieldErrors, Identity, Page, PageRequest},
+    auth::{Error, FieldError, FieldErrors, Identity, Page, PageRequest, require},
     clock::{Clock, Timestamp},
     id::{ProductId, UserId},
     printable::is_unprintable_in_prose,
@@ -215,9 +215,9 @@ async fn write(tx: &mut Tx, product: &Product) -> Result<(), Error> {
 
 fn parse_name(text: &str) -> Result<String, FieldError> {
     let name = text.trim();
-    let length = name.chars().count();
-    if length == 0 || length > NAME_MAX_CHARS || name.chars().any(is_unprintable_in_prose) {
-        let rule = format!("A name is 1 to {NAME_MAX_CHARS} characters, without control characters.");
+    require("name", name)?;
+    if name.chars().count() > NAME_MAX_CHARS || name.chars().any(is_unprintable_in_prose) {
+        let rule = format!("A name is at most {NAME_MAX_CHARS} characters, without control characters.");
         return Err(FieldError::new("name", "invalid_name", rule));
     }
     Ok(name.to_owned())
@@ -245,6 +245,7 @@ mod tests {
             assert!(parse_name(text).is_err(), "{text:?}");
         }
         assert!(parse_name(&"é".repeat(100)).is_ok());
+        assert_eq!(parse_name(" ").unwrap_err().code, "required");
     }
 
     #[test]

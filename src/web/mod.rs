@@ -179,7 +179,8 @@ pub fn service(routes: Routes, state: AppState) -> MakeService {
 pub struct Routes(Router<AppState>);
 
 impl Routes {
-    /// The routes of `site`, whose answers are counted in `requests` if anybody watches. Takes tens of milliseconds, since each says all of itself that the OpenAPI document tells.
+    /// The routes of `site`, whose answers are counted in `requests` if anybody watches. Takes tens of milliseconds, since
+    /// each says all of itself that the OpenAPI document tells.
     #[must_use]
     pub fn new(site: &Arc<Site>, requests: Option<Arc<Requests>>) -> Self {
         let cors = origin::cors(site);

@@ -64,16 +64,7 @@ pub(super) const fn outdone_by(message: &Message) -> &'static [&'static str] {
     match message {
         Message::ResetPassword(_) | Message::ResetPasswordByAdmin(_) | Message::Invitation(_) => &["password_changed"],
         Message::VerifyNewEmail { .. } => &["verify_new_email", "email_changed", "password_changed"],
-        Message::VerifyEmail(_)
-        | Message::AccountExists(_)
-        | Message::PasswordChanged(_)
-        | Message::EmailChanged(_)
-        | Message::NewSignIn(_)
-        | Message::UsernameChanged(_)
-        | Message::RolesChanged(_)
-        | Message::AccountDisabled(_)
-        | Message::AccountEnabled(_)
-        | Message::SessionReused { .. } => &[],
+        _ => &[],
     }
 }
 

@@ -62,9 +62,8 @@ impl FromRequestParts<AppState> for LocalMailbox {
 
 /// Whether a request comes from this machine, and was meant for it.
 ///
-/// The peer alone does not say so: a proxy on this machine passes on requests from anywhere, but adds forwarding
-/// headers or keeps the public Host; and a page on the internet whose name was made to resolve to 127.0.0.1 (DNS
-/// rebinding) sends the user's own browser, with that name as Host.
+/// The peer alone does not say so: a proxy on this machine passes on requests from anywhere, but adds forwarding headers or
+/// keeps the public Host; and the user's own browser may have been [sent](is_to_this_machine) by a page on the internet.
 fn is_local(peer: Option<SocketAddr>, uri: &Uri, headers: &HeaderMap) -> bool {
     let from_here = peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback());
     from_here && is_to_this_machine(uri, headers) && !headers.keys().any(is_from_a_proxy)

@@ -2,8 +2,9 @@
 //!
 //! Each page has a file of its verb, which holds its handler, its server functions and its view. A handler and a server
 //! function each parse, call one operation, and translate what came of it. What they share: `visit`, what a page knows
-//! of its request; `shell`, the document around it; `components` and `fields`; `form`, how forms are sent and answered; `flash`, what
-//! crosses the redirect after a form; `list`, pages that show a part of many; `words`, what things with codes are called; `next`, where a sign-in leads.
+//! of its request; `shell`, the document around it; `components` and `fields`; `form`, how forms are sent and answered;
+//! `flash`, what crosses the redirect after a form; `list`, pages that show a part of many; `words`, what things with codes
+//! are called; `next`, where a sign-in leads.
 
 mod admin;
 mod assets;
