@@ -8,7 +8,7 @@ use crate::{
     clock::Timestamp,
     id::ProductId,
     mail::LinkKind,
-    store::{EXPORT_LIMIT, PlaceRow, ProductFilter, ProductRow},
+    store::{EXPORT_LIMIT, LinkTokenRow, PlaceRow, ProductFilter, ProductRow},
 };
 
 /// All that is stored about a user, but for what must stay secret even from a stolen session: hashes.
@@ -70,6 +70,17 @@ pub struct ExportedLink {
     pub expires_at: Timestamp,
 }
 
+impl From<LinkTokenRow> for ExportedLink {
+    fn from(row: LinkTokenRow) -> Self {
+        Self {
+            kind: row.kind,
+            email: row.email,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+        }
+    }
+}
+
 /// A product of the worked example.
 #[derive(Debug)]
 pub struct ExportedProduct {
@@ -97,6 +108,10 @@ impl From<ProductRow> for ExportedProduct {
     }
 }
 
+fn converted<Row, T: From<Row>>(rows: impl IntoIterator<Item = Row>) -> Vec<T> {
+    rows.into_iter().map(T::from).collect()
+}
+
 impl Auth {
     /// All that is stored about the caller.
     #[tracing::instrument(skip_all)]
@@ -115,44 +130,15 @@ impl Auth {
             last_login_at: account.last_login_at,
             user: account.into(),
             sessions: self.all_sessions(identity).await?,
-            places: self
-                .store()
-                .list_places(id)
-                .await?
-                .into_iter()
-                .map(ExportedPlace::from)
-                .collect(),
-            links: links
-                .into_iter()
-                .filter(|link| link.kind != LinkKind::VerifyNewEmail.as_str())
-                .map(|link| ExportedLink {
-                    kind: link.kind,
-                    email: link.email,
-                    created_at: link.created_at,
-                    expires_at: link.expires_at,
-                })
-                .collect(),
-            messages: self
-                .store()
-                .list_messages_of(id)
-                .await?
-                .into_iter()
-                .map(Message::from)
-                .collect(),
-            events: self
-                .store()
-                .list_events_of(id)
-                .await?
-                .into_iter()
-                .map(Event::from)
-                .collect(),
-            products: self
-                .store()
-                .list_products(&products)
-                .await?
-                .into_iter()
-                .map(ExportedProduct::from)
-                .collect(),
+            places: converted(self.store().list_places(id).await?),
+            links: converted(
+                links
+                    .into_iter()
+                    .filter(|link| link.kind != LinkKind::VerifyNewEmail.as_str()),
+            ),
+            messages: converted(self.store().list_messages_of(id).await?),
+            events: converted(self.store().list_events_of(id).await?),
+            products: converted(self.store().list_products(&products).await?),
         };
         self.record(Record::success(EventKind::ExportAccount, client).by_owner(identity))
             .await?;
