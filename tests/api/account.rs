@@ -177,13 +177,7 @@ async fn deletion_takes_the_password_and_everything_goes(place: Place) {
         .bearer(&ann.refresh_token)
         .await
         .expect_any_problem(401);
-    let body = json!({"email": "ann@example.com", "password": PASSWORD});
-    server
-        .anonymous()
-        .post("/api/auth/login")
-        .json(body)
-        .await
-        .expect_problem(401, "invalid_credentials");
+    server.refuses_log_in("ann@example.com", PASSWORD).await;
 }
 
 async fn a_deleted_address_can_be_taken_again(place: Place) {

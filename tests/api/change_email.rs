@@ -43,13 +43,7 @@ async fn a_new_address_holds_only_once_confirmed(place: Place) {
     assert_eq!(me["email"], "Ann@new.example");
     assert_eq!(me["email_verified"], true);
     server.log_in("ann@new.example").await;
-    let body = json!({"email": "ann@example.com", "password": PASSWORD});
-    server
-        .anonymous()
-        .post("/api/auth/login")
-        .json(body)
-        .await
-        .expect_problem(401, "invalid_credentials");
+    server.refuses_log_in("ann@example.com", PASSWORD).await;
 }
 
 async fn the_password_is_asked_for(place: Place) {

@@ -19,13 +19,7 @@ async fn the_new_password_holds_and_the_old_does_not(place: Place) {
     let body = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
     ann.post(CHANGE).json(body).await.expect_success();
     server.log_in_with("ann@example.com", NEW_PASSWORD).await;
-    let body = json!({"email": "ann@example.com", "password": PASSWORD});
-    server
-        .anonymous()
-        .post("/api/auth/login")
-        .json(body)
-        .await
-        .expect_problem(401, "invalid_credentials");
+    server.refuses_log_in("ann@example.com", PASSWORD).await;
 }
 
 async fn the_current_password_is_asked_for(place: Place) {

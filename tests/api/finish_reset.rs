@@ -35,13 +35,7 @@ async fn the_link_sets_a_new_password(place: Place) {
         let reply = server.anonymous().post(path).json(body).await.expect(200);
         assert_eq!(reply.json(), json!({"msg": "Password changed successfully"}));
         server.log_in_with(email, NEW_PASSWORD).await;
-        let body = json!({"email": email, "password": PASSWORD});
-        server
-            .anonymous()
-            .post("/api/auth/login")
-            .json(body)
-            .await
-            .expect_problem(401, "invalid_credentials");
+        server.refuses_log_in(email, PASSWORD).await;
     }
 }
 

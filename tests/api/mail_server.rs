@@ -399,13 +399,7 @@ async fn a_mail_server_takes_the_place_of_the_built_in_mailbox(place: Place) {
         .json(body)
         .await
         .expect(200);
-    let body = json!({"email": "ann@example.com", "password": PASSWORD});
-    server
-        .anonymous()
-        .post("/api/auth/login")
-        .json(body)
-        .await
-        .expect_problem(401, "invalid_credentials");
+    server.refuses_log_in("ann@example.com", PASSWORD).await;
     let told = mail.letters("ann@example.com", 3).await.remove(2).mail();
     assert!(told.subject.contains("password"), "{}", told.subject);
 }

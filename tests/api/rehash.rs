@@ -24,13 +24,7 @@ const BCRYPT: &str = "$2b$04$abcdefghijklmnopqrstuumiB0ODioEy5xUwpPgdnn8nHWZjVqa
 
 async fn assert_taken_over(server: &Server, hash: &str) {
     server.set_password_hash(EMAIL, hash).await;
-    let body = json!({"email": EMAIL, "password": "not-the-password"});
-    server
-        .anonymous()
-        .post("/api/auth/login")
-        .json(body)
-        .await
-        .expect_problem(401, "invalid_credentials");
+    server.refuses_log_in(EMAIL, "not-the-password").await;
     assert_eq!(
         server.password_hash(EMAIL).await,
         hash,
@@ -64,13 +58,7 @@ async fn bcrypt_reads_seventy_two_bytes(place: Place) {
         .await;
     server.log_in_with(EMAIL, &long).await;
     // From now on every byte counts.
-    let body = json!({"email": EMAIL, "password": long[..72]});
-    server
-        .anonymous()
-        .post("/api/auth/login")
-        .json(body)
-        .await
-        .expect_problem(401, "invalid_credentials");
+    server.refuses_log_in(EMAIL, &long[..72]).await;
     server.log_in_with(EMAIL, &long).await;
 }
 

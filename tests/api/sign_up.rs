@@ -194,13 +194,7 @@ async fn a_password_counts_exactly_as_typed(place: Place) {
         "  plum tractor é 94 orbit 🌷 ",
         "  Plum tractor e\u{301} 94 orbit 🌷 ",
     ] {
-        let body = json!({"email": "ann@example.com", "password": other});
-        server
-            .anonymous()
-            .post("/api/auth/login")
-            .json(body)
-            .await
-            .expect_problem(401, "invalid_credentials");
+        server.refuses_log_in("ann@example.com", other).await;
     }
     server.log_in_with("ann@example.com", typed).await;
 }

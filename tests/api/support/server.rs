@@ -162,6 +162,12 @@ impl Server {
         self.anonymous.log_in(email, password).await
     }
 
+    pub(crate) async fn refuses_log_in(&self, email: &str, password: &str) {
+        let body = json!({"email": email, "password": password});
+        let reply = self.anonymous.post("/api/auth/login").json(body).await;
+        reply.expect_problem(401, "invalid_credentials");
+    }
+
     /// A new user, signed in.
     pub(crate) async fn user(&self, email: &str) -> ApiClient {
         self.anonymous.user(email).await
