@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use vestibule::{
     app::Services,
-    auth::{Actor, Client},
+    auth::{Actor, Client, EndedByRestore},
     clock::{Clock, SystemClock},
     config::{Config, DatabaseUrl, Signing, copy_sealing_key, sealing_key_to_put_back},
     store::{LogOfCopy, Staged},
@@ -70,7 +70,18 @@ pub(crate) async fn run(restore: &Restore, config: &Config) -> anyhow::Result<()
             )
         })?;
     }
+    tell(config, database, file, kept.as_deref(), log, ended)
+}
 
+/// What there is to know now.
+fn tell(
+    config: &Config,
+    database: &Path,
+    file: &Path,
+    kept: Option<&Path>,
+    log: LogOfCopy,
+    ended: EndedByRestore,
+) -> anyhow::Result<()> {
     super::say(format_args!(
         "{} is now what {} held",
         database.display(),

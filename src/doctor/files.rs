@@ -54,26 +54,7 @@ fn directory_of(file: &Path) -> PathBuf {
 fn examine_directory(subject: &'static str, directory: &Path) -> Vec<Finding> {
     let name = directory.display();
     match fs::metadata(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut above = directory.ancestors().skip(1).map(|above| {
-                if above.as_os_str().is_empty() {
-                    Path::new(".")
-                } else {
-                    above
-                }
-            });
-            let there = above.find(|above| above.exists()).unwrap_or(Path::new("/"));
-            return vec![match writable(there) {
-                Ok(()) => Finding::ok(subject, format_args!("the first start makes {name}")),
-                Err(error) => Finding::failure(
-                    subject,
-                    format_args!(
-                        "{name} cannot be made in {}: {error}; make it, for the user who runs Vestibule",
-                        there.display()
-                    ),
-                ),
-            }];
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return vec![examine_missing(subject, directory)],
         Err(error) => {
             return vec![Finding::failure(
                 subject,
@@ -105,6 +86,29 @@ fn examine_directory(subject: &'static str, directory: &Path) -> Vec<Finding> {
         findings.push(Finding::warning(subject, told));
     }
     findings
+}
+
+/// About a directory that is not there yet, and is made at the first start.
+fn examine_missing(subject: &'static str, directory: &Path) -> Finding {
+    let name = directory.display();
+    let mut above = directory.ancestors().skip(1).map(|above| {
+        if above.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            above
+        }
+    });
+    let there = above.find(|above| above.exists()).unwrap_or(Path::new("/"));
+    match writable(there) {
+        Ok(()) => Finding::ok(subject, format_args!("the first start makes {name}")),
+        Err(error) => Finding::failure(
+            subject,
+            format_args!(
+                "{name} cannot be made in {}: {error}; make it, for the user who runs Vestibule",
+                there.display()
+            ),
+        ),
+    }
 }
 
 fn judge_space(subject: &'static str, name: &impl std::fmt::Display, free: u64) -> Finding {

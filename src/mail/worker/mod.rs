@@ -253,12 +253,22 @@ impl Desk {
             None => None,
         };
         tx.commit().await?;
+        self.deliver(row, &message, link.as_ref(), now).await
+    }
+
+    async fn deliver(
+        &self,
+        row: &MessageRow,
+        message: &Message,
+        link: Option<&Link>,
+        now: Timestamp,
+    ) -> Result<Outcome, store::Error> {
         let site = Site {
             name: &self.settings.site_name,
             origin: self.settings.public_url.origin(),
             accent: self.settings.accent,
         };
-        let rendered = match self.settings.templates.render(&message, &site, link.as_ref()) {
+        let rendered = match self.settings.templates.render(message, &site, link) {
             Ok(rendered) => rendered,
             // The operator's template was tried out at start, on letters that were not quite like this one.
             Err(error) => return self.postpone(row, &Trouble::plain(error.to_string()), now).await,
