@@ -260,7 +260,11 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
     let has_mailbox = mailbox.is_some();
     let state = AppState::new(Rooms {
         auth: services.auth.clone(),
-        products: Products::new(services.store.clone(), Arc::clone(&services.clock)),
+        products: Products::new(
+            services.store.clone(),
+            Arc::clone(&services.clock),
+            services.auth.clone(),
+        ),
         mailbox,
         site,
         flash: FlashPolicy::new(
@@ -624,25 +628,28 @@ mod tests {
             ]
         );
 
-        let products = Products::new(services.store.clone(), clock.clone());
+        let products = Products::new(services.store.clone(), clock.clone(), auth.clone());
         let lamp = NewProduct {
             name: "Lamp".to_owned(),
             description: None,
         };
-        let lamp = products.create(&identity, lamp).await.unwrap();
+        let lamp = products.create(&identity, lamp, &client).await.unwrap();
         products.list(&identity, ProductQuery::default()).await.unwrap();
         products.show(&identity, lamp.id).await.unwrap();
         let change = ProductChange::default();
-        products.update(&identity, lamp.id, change).await.unwrap();
-        products.delete(&identity, lamp.id).await.unwrap();
+        products.update(&identity, lamp.id, change, &client).await.unwrap();
+        products.delete(&identity, lamp.id, &client).await.unwrap();
         assert_eq!(
             heard.take(),
             [
                 "create_product",
+                "a line of create_product",
                 "list_products",
                 "show_product",
                 "update_product",
-                "delete_product"
+                "a line of update_product",
+                "delete_product",
+                "a line of delete_product"
             ]
         );
 
