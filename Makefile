@@ -38,6 +38,7 @@ end2end/node_modules/.package-lock.json: end2end/package.json end2end/package-lo
 
 lint: ## Check the formatting, and clippy with warnings as errors
 	cargo fmt --check
+	cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 	cargo clippy --all-targets --locked -- -D warnings
 
 bench: ## Measure against the bare floors (minutes; not a test)

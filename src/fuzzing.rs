@@ -3,7 +3,11 @@
 //! It is there for `fuzz/` and for the tests, which run every target on what proptest thinks of: so that none of them stops
 //! working unnoticed where nobody fuzzes.
 
-use std::{env, fs, net::IpAddr, sync::LazyLock};
+use std::{
+    env, fs,
+    net::IpAddr,
+    sync::{Arc, LazyLock},
+};
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
@@ -12,13 +16,13 @@ use uuid::Uuid;
 
 use crate::{
     auth::EmailAddress,
-    clock::Timestamp,
+    clock::{SystemClock, Timestamp},
     config::Config,
     import::{Format, Mapping, Source},
     password::PasswordHash,
     token::{self, AccessSettings, AccessTokens, KeyRing, LinkToken, RefreshToken, SealingKey},
     web::{
-        Site,
+        FlashPolicy, Site,
         fuzzing::{self as web, Sample},
         problem::Problem,
     },
@@ -31,6 +35,14 @@ const FRIEND: &str = "https://app.example";
 static SITE: LazyLock<Option<Site>> = LazyLock::new(|| {
     let config = Config::from_variables([("PUBLIC_URL", HOME), ("ALLOWED_ORIGINS", FRIEND)]);
     config.ok().as_ref().map(Site::new)
+});
+
+/// A site of which sibling hosts may plant cookies, but none of the names of its own.
+static GUARDED_SITE: LazyLock<Option<(Site, FlashPolicy)>> = LazyLock::new(|| {
+    let config = Config::from_variables([("PUBLIC_URL", "https://login.example")]).ok()?;
+    let key = Arc::new(SealingKey::from_secret(SECRET));
+    let flash = FlashPolicy::new(key, Arc::new(SystemClock), &config.public_url);
+    Some((Site::new(&config), flash))
 });
 
 static TOKENS: LazyLock<AccessTokens> = LazyLock::new(|| {
@@ -103,6 +115,23 @@ pub fn bearer(value: &[u8]) {
                 || value.trim_ascii_end().ends_with(token.as_bytes())
         );
     }
+}
+
+/// A cookie is ours by its exact name only, nobody plants a page's words, and whatever stands before it, our own is found.
+pub fn cookies(line: &[u8]) {
+    const OWN: &str = "__Host-access_token";
+    let Some((site, flash)) = &*GUARDED_SITE else { return };
+    let Some(read) = web::read_cookies(site, flash, line) else {
+        return;
+    };
+    assert!(!read.says_something);
+    for (name, value) in read.tokens {
+        let mut pairs = line.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        assert!(!value.is_empty() && pairs.any(|pair| pair.starts_with(name.as_bytes())));
+    }
+    let line = [line, format!("; {OWN}=own").as_bytes()].concat();
+    let tokens = web::read_cookies(site, flash, &line).map(|read| read.tokens);
+    assert!(tokens.is_some_and(|tokens| tokens.contains(&(OWN.to_owned(), "own".to_owned()))));
 }
 
 /// Where a sign-in leads is a page of this site or of an allowed one, and is said in one way only.
@@ -193,11 +222,12 @@ mod tests {
 
     type Target = fn(&[u8]);
 
-    const TARGETS: [(&str, Target); 9] = [
+    const TARGETS: [(&str, Target); 10] = [
         ("json", json),
         ("form", form),
         ("forwarded", forwarded),
         ("bearer", bearer),
+        ("cookies", cookies),
         ("next", next),
         ("tokens", tokens),
         ("address", address),
@@ -205,14 +235,17 @@ mod tests {
         ("import_file", import_file),
     ];
 
+    /// To the letter, so that each compiles as its function does: libFuzzer itself takes minutes to build.
     #[test]
     fn every_target_is_one_of_the_fuzzers() {
         let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
         let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
         for (name, _) in TARGETS {
             let source = fs::read_to_string(fuzz.join(format!("fuzz_targets/{name}.rs"))).unwrap();
-            assert!(source.contains(&format!("vestibule::fuzzing::{name}(")), "{name}");
-            assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
+            let call = format!("libfuzzer_sys::fuzz_target!(|data: &[u8]| vestibule::fuzzing::{name}(data));");
+            assert_eq!(source, format!("#![no_main]\n\n{call}\n"));
+            let binary = format!("[[bin]]\nname = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"\ntest = false\n");
+            assert!(manifest.contains(&binary), "{name}");
         }
         assert_eq!(fs::read_dir(fuzz.join("fuzz_targets")).unwrap().count(), TARGETS.len());
     }
@@ -225,6 +258,7 @@ mod tests {
                 "[ -~]{0,60}".prop_map(String::into_bytes),
                 r#"(\{?"?(name|age|for=|vst_rt_|v1\.|Bearer |/|https?://app\.example|\$2b\$04\$|a@b\.)"?[:=,&]?.{0,12}){1,4}"#
                     .prop_map(String::into_bytes),
+                "([ \u{2000}]?(__Host(-|%2D))?(access|refresh|flash)(_token)?[%=\" ]{0,2}.{0,6};? ?){1,4}".prop_map(String::into_bytes),
                 "(email,|password,|a@b\\.example|[\"{}:,\n\r]|[a-z]{0,3}){0,20}".prop_map(String::into_bytes),
             ],
         ) {

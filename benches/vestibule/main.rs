@@ -19,7 +19,7 @@ mod site;
 
 use std::{env, fs, net::SocketAddr, path::Path, time::Duration};
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use tokio::runtime::{Builder, Runtime};
 use vestibule::token::Algorithm;
 
@@ -148,7 +148,7 @@ fn bench(plan: Plan, part: &str) -> anyhow::Result<()> {
     }
     report_resources(&mut report, &eddsa, memory_in_use)?;
     if "flood".contains(part) {
-        report.flood(&stage.clients.block_on(Flood::measure(&eddsa, plan.log_in_window))?)?;
+        measure_floods(plan, &stage, &directory, &eddsa, &mut report)?;
     }
     if "growth".contains(part) {
         measure_growth(plan, &stage, &directory, &mut report)?;
@@ -162,6 +162,32 @@ fn bench(plan: Plan, part: &str) -> anyhow::Result<()> {
         hs256.process.stop().await?;
         floors.stop().await
     })
+}
+
+/// A flood that everything is done for that can be, and one that is refused as by default.
+fn measure_floods(
+    plan: Plan,
+    stage: &Stage,
+    directory: &Directory,
+    unlimited: &Site,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let clients = &stage.clients;
+    let of_limited = directory.path().join("limited");
+    let limited = clients.block_on(Site::open(&of_limited, &[("RATE_LIMITS", "on")], 1))?;
+    for (limits, site) in [
+        ("without limits", unlimited),
+        ("with the limits of the defaults", &limited),
+    ] {
+        let flood = clients.block_on(Flood::measure(site, plan.log_in_window))?;
+        report.flood(limits, &flood)?;
+        ensure!(
+            flood.is_answered(),
+            "{limits} tries were answered otherwise: {:?}",
+            flood.statuses
+        );
+    }
+    clients.block_on(limited.process.stop())
 }
 
 /// The same operations with little and with much in the database.

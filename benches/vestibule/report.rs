@@ -58,8 +58,8 @@ impl Report {
         writeln!(self.0)
     }
 
-    pub(crate) fn flood(&mut self, flood: &Flood) -> io::Result<()> {
-        writeln!(self.0, "while 64 connections try to log in:")?;
+    pub(crate) fn flood(&mut self, limits: &str, flood: &Flood) -> io::Result<()> {
+        writeln!(self.0, "while 64 connections try to log in, {limits}:")?;
         for (name, round) in [("  GET /health/ready", flood.ready), ("  GET /users/me", flood.me)] {
             let (p50, p99) = (milliseconds(round.p50), milliseconds(round.p99));
             let verdict = verdict(round.p99 < MAX_P99);

@@ -54,6 +54,27 @@ test('it is filtered by user and event', async ({ visitor, server }) => {
   await expect(event).toHaveValue('log_in');
 });
 
+test('what was not allowed, and of whom and of what, is told in words', async ({ visitor, another, server, watch }) => {
+  watch.expectStatus(403);
+  const ann = await server.signUp();
+  const guest = await another();
+  await guest.signInAs(ann);
+  expect((await guest.visit('/admin/users')).status()).toBe(403);
+  await guest.visit('/products');
+  await guest.fill({ Name: 'Lamp' });
+  await guest.submit('Add product');
+  await visitor.visit(`/admin/audit?user=${ann.id}`);
+  const rows = visitor.page.locator('tbody').getByRole('row');
+  await expect(rows.nth(0)).toContainText(/Product added.*Done.*Product …[0-9a-f]{6}/);
+  await expect(rows.nth(1)).toContainText(/Look at all accounts.*Not allowed/);
+  await expect(rows.nth(1)).toContainText(ann.email);
+  await server.command(['user', 'delete', '--yes', ann.email]);
+  await visitor.page.reload();
+  const gone = rows.nth(1).getByRole('link', { name: `Deleted account …${ann.id.slice(-6)}` });
+  await visitor.follow(gone.first());
+  expect(new URL(visitor.page.url()).searchParams.get('user')).toBe(ann.id);
+});
+
 test('it is turned page by page', async ({ serverWith, another }) => {
   const server = await serverWith({});
   const visitor = await another({}, server);

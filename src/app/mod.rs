@@ -77,7 +77,11 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
     let has_mailbox = mailbox.is_some();
     let state = AppState::new(Rooms {
         auth: services.auth.clone(),
-        products: Products::new(services.store.clone(), Arc::clone(&services.clock)),
+        products: Products::new(
+            services.store.clone(),
+            Arc::clone(&services.clock),
+            services.auth.clone(),
+        ),
         mailbox,
         site,
         flash: FlashPolicy::new(

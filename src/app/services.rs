@@ -253,25 +253,28 @@ mod tests {
             ]
         );
 
-        let products = Products::new(services.store.clone(), clock.clone());
+        let products = Products::new(services.store.clone(), clock.clone(), auth.clone());
         let lamp = NewProduct {
             name: "Lamp".to_owned(),
             description: None,
         };
-        let lamp = products.create(&identity, lamp).await.unwrap();
+        let lamp = products.create(&identity, lamp, &client).await.unwrap();
         products.list(&identity, ProductQuery::default()).await.unwrap();
         products.show(&identity, lamp.id).await.unwrap();
         let change = ProductChange::default();
-        products.update(&identity, lamp.id, change).await.unwrap();
-        products.delete(&identity, lamp.id).await.unwrap();
+        products.update(&identity, lamp.id, change, &client).await.unwrap();
+        products.delete(&identity, lamp.id, &client).await.unwrap();
         assert_eq!(
             heard.take(),
             [
                 "create_product",
+                "a line of create_product",
                 "list_products",
                 "show_product",
                 "update_product",
-                "delete_product"
+                "a line of update_product",
+                "delete_product",
+                "a line of delete_product"
             ]
         );
 

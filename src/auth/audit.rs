@@ -8,7 +8,8 @@ use crate::{
     store::{EventRow, Tx},
 };
 
-/// What is recorded: the closed set of events, each named by its operation.
+/// What is recorded: the closed set of events, each named by its operation. Those that only read are there for their
+/// refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
     SignUp,
@@ -37,10 +38,17 @@ pub(crate) enum EventKind {
     ImportUsers,
     RestoreBackup,
     RemoveUnverified,
+    ListUsers,
+    ShowUser,
+    ListEvents,
+    ListMessages,
+    CreateProduct,
+    UpdateProduct,
+    DeleteProduct,
 }
 
 impl EventKind {
-    pub(crate) const ALL: [Self; 26] = [
+    pub(crate) const ALL: [Self; 33] = [
         Self::SignUp,
         Self::LogIn,
         Self::LogOut,
@@ -67,6 +75,13 @@ impl EventKind {
         Self::ImportUsers,
         Self::RestoreBackup,
         Self::RemoveUnverified,
+        Self::ListUsers,
+        Self::ShowUser,
+        Self::ListEvents,
+        Self::ListMessages,
+        Self::CreateProduct,
+        Self::UpdateProduct,
+        Self::DeleteProduct,
     ];
 
     /// The kind that the log calls `name`.
@@ -103,6 +118,13 @@ impl EventKind {
             Self::ImportUsers => "import_users",
             Self::RestoreBackup => "restore_backup",
             Self::RemoveUnverified => "remove_unverified",
+            Self::ListUsers => "list_users",
+            Self::ShowUser => "show_user",
+            Self::ListEvents => "list_events",
+            Self::ListMessages => "list_messages",
+            Self::CreateProduct => "create_product",
+            Self::UpdateProduct => "update_product",
+            Self::DeleteProduct => "delete_product",
         }
     }
 }
@@ -159,10 +181,13 @@ impl<'a> Record<'a> {
 
     /// It was done by the account's owner, signed in.
     pub(crate) fn by_owner(self, identity: &Identity) -> Self {
-        let user = Some(identity.user.id);
+        self.about(identity.user.id).by_user(identity)
+    }
+
+    /// It was done by somebody signed in.
+    pub(crate) fn by_user(self, identity: &Identity) -> Self {
         Self {
-            user,
-            actor: user,
+            actor: Some(identity.user.id),
             session: Some(identity.session),
             ..self
         }

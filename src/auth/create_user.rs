@@ -26,7 +26,7 @@ impl Auth {
     /// Makes an account by hand.
     #[tracing::instrument(skip_all)]
     pub async fn create_user(&self, actor: &Actor, new: CreateUser, client: &Client) -> Result<User, Error> {
-        actor.require_admin()?;
+        self.require_admin(actor, EventKind::CreateUser, None, client).await?;
         let (username, name) = (new.username.as_deref(), new.name.as_deref());
         let newcomer = Newcomer::parse(self, &new.email, username, name, Some(&new.password)).await?;
         let hash = self.parts.hasher.hash(new.password).await?;

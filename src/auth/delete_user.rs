@@ -20,7 +20,8 @@ impl Auth {
         typed: Option<&str>,
         client: &Client,
     ) -> Result<(), Error> {
-        actor.require_admin()?;
+        self.require_admin(actor, EventKind::DeleteUser, Some(id.uuid()), client)
+            .await?;
         let now = self.now();
         let mut tx = self.store().begin().await?;
         if let Some(typed) = typed {

@@ -10,7 +10,8 @@ impl Auth {
     /// Ends every session of an account; returns how many.
     #[tracing::instrument(skip_all)]
     pub async fn end_user_sessions(&self, actor: &Actor, id: UserId, client: &Client) -> Result<u64, Error> {
-        actor.require_admin()?;
+        self.require_admin(actor, EventKind::EndUserSessions, Some(id.uuid()), client)
+            .await?;
         let now = self.now();
         let mut tx = self.store().begin().await?;
         tx.find_user(id).await?.ok_or(Error::NotFound)?;

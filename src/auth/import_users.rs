@@ -445,7 +445,7 @@ impl Auth {
         rows: Vec<ForeignRow>,
         client: &Client,
     ) -> Result<Vec<ImportOutcome>, Error> {
-        actor.require_admin()?;
+        self.require_admin(actor, EventKind::ImportUsers, None, client).await?;
         let rows: Vec<Judged> = rows.into_iter().map(|row| run.judge(row)).collect();
         for _ in 1..TRIES {
             match self.import_batch(actor, run, &rows, client).await {

@@ -26,7 +26,7 @@ impl Auth {
     /// and trying to takes the time, and is given the answer, of a wrong password.
     #[tracing::instrument(skip_all)]
     pub async fn invite_user(&self, actor: &Actor, new: InviteUser, client: &Client) -> Result<User, Error> {
-        actor.require_admin()?;
+        self.require_admin(actor, EventKind::InviteUser, None, client).await?;
         let newcomer = Newcomer::parse(self, &new.email, new.username.as_deref(), new.name.as_deref(), None).await?;
         let account = UserRow {
             roles: new.admin.then(|| ADMIN.to_owned()).into_iter().collect(),

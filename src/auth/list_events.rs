@@ -1,7 +1,8 @@
 //! Admins read the audit log.
 
 use super::{
-    Actor, Auth, Error, FieldError, FieldErrors, ListedEvent, Page, PageRequest, audit::EventKind, fields::Identifier,
+    Actor, Auth, Client, Error, FieldError, FieldErrors, ListedEvent, Page, PageRequest, audit::EventKind,
+    fields::Identifier,
 };
 use crate::{
     id::{EventId, UserId},
@@ -24,8 +25,13 @@ pub struct EventQuery {
 impl Auth {
     /// The audit log, newest first, for admins.
     #[tracing::instrument(skip_all)]
-    pub async fn list_events(&self, actor: &Actor, query: EventQuery) -> Result<Page<ListedEvent>, Error> {
-        actor.require_admin()?;
+    pub async fn list_events(
+        &self,
+        actor: &Actor,
+        query: EventQuery,
+        client: &Client,
+    ) -> Result<Page<ListedEvent>, Error> {
+        self.require_admin(actor, EventKind::ListEvents, None, client).await?;
         let mut errors = FieldErrors::default();
         let (limit, cursor) = (query.limit, query.cursor.as_deref());
         let page = PageRequest { limit, cursor }.parse::<EventId>(&mut errors);

@@ -1,6 +1,6 @@
 //! Admins look into the outbox.
 
-use super::{Actor, Auth, Error, FieldError, FieldErrors, Message, Page, PageRequest};
+use super::{Actor, Auth, Client, Error, FieldError, FieldErrors, Message, Page, PageRequest, audit::EventKind};
 use crate::{
     id::MessageId,
     store::{MessageFilter, MessageRow, MessageState},
@@ -20,8 +20,13 @@ pub struct MessageQuery {
 impl Auth {
     /// The outbox, newest first, for admins.
     #[tracing::instrument(skip_all)]
-    pub async fn list_messages(&self, actor: &Actor, query: MessageQuery) -> Result<Page<Message>, Error> {
-        actor.require_admin()?;
+    pub async fn list_messages(
+        &self,
+        actor: &Actor,
+        query: MessageQuery,
+        client: &Client,
+    ) -> Result<Page<Message>, Error> {
+        self.require_admin(actor, EventKind::ListMessages, None, client).await?;
         let mut errors = FieldErrors::default();
         let (limit, cursor) = (query.limit, query.cursor.as_deref());
         let page = PageRequest { limit, cursor }.parse::<MessageId>(&mut errors);

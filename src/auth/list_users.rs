@@ -1,6 +1,6 @@
 //! Admins look for accounts.
 
-use super::{Actor, Auth, Error, FieldError, FieldErrors, Page, PageRequest, User, fields};
+use super::{Actor, Auth, Client, Error, FieldError, FieldErrors, Page, PageRequest, User, audit::EventKind, fields};
 use crate::{
     id::UserId,
     store::{UserFilter, UserRow},
@@ -27,8 +27,8 @@ pub struct UserQuery {
 impl Auth {
     /// The accounts, oldest first, for admins.
     #[tracing::instrument(skip_all)]
-    pub async fn list_users(&self, actor: &Actor, query: UserQuery) -> Result<Page<User>, Error> {
-        actor.require_admin()?;
+    pub async fn list_users(&self, actor: &Actor, query: UserQuery, client: &Client) -> Result<Page<User>, Error> {
+        self.require_admin(actor, EventKind::ListUsers, None, client).await?;
         let mut errors = FieldErrors::default();
         let (limit, cursor) = (query.limit, query.cursor.as_deref());
         let page = PageRequest { limit, cursor }.parse::<UserId>(&mut errors);

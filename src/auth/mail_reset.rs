@@ -11,7 +11,8 @@ impl Auth {
     /// Mails a reset link to an account's owner: an admin never chooses, and never knows, a password.
     #[tracing::instrument(skip_all)]
     pub async fn mail_reset(&self, actor: &Actor, id: UserId, client: &Client) -> Result<(), Error> {
-        actor.require_admin()?;
+        self.require_admin(actor, EventKind::MailReset, Some(id.uuid()), client)
+            .await?;
         let now = self.now();
         let mut tx = self.store().begin().await?;
         let account = tx.find_user(id).await?.ok_or(Error::NotFound)?;

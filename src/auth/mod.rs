@@ -2,9 +2,9 @@
 //! files hold several: `keys`, the life of the signing keys, and `sweep`, what time alone asks for.
 //!
 //! The other files are what operations share: the things they take and give (`fields`, `page`, `roles`, `types`,
-//! `error`), what they need to know (`accounts`, `newcomer`, `links`, `last_admin`, `places`), how an
-//! account goes (`deletion`), how often they may be tried (`limits`), and what they write beside their change (`audit`,
-//! `mailing`).
+//! `error`), what they need to know (`accounts`, `newcomer`, `links`, `last_admin`, `places`), how an account goes
+//! (`deletion`), how often they may be tried (`limits`), what is refused to whom (`permission`), and what they write beside
+//! their change (`audit`, `mailing`).
 //!
 //! Nothing here knows HTTP, a page or a cookie. An operation takes what was said and by whom, decides, writes the
 //! change, its audit record and the mail that announces it in one transaction, and returns what is now so.
@@ -46,6 +46,7 @@ mod newcomer;
 mod page;
 mod password_strength;
 mod peek;
+mod permission;
 mod places;
 mod refresh;
 mod renew;
@@ -67,7 +68,7 @@ mod verify_email;
 use std::{fmt, sync::Arc, time::Duration};
 
 pub(crate) use self::{
-    audit::EventKind,
+    audit::{EventKind, Record},
     fields::{FieldErrors, require},
     keys::open_signing_key,
     measure::{Counts, Measures},

@@ -28,6 +28,9 @@ pub(super) const REPLAY_WINDOW: Duration = Duration::from_secs(10);
 
 /// Whether a token that was used at `used_at` still gives its successor again. Not where the clock was set back since: the
 /// window would be open for as much longer, and whoever holds an old token is a thief until then.
+///
+/// `used_at` may be another server's time. An honest retry there is a theft here where the two clocks differ by more than
+/// the window: of the two mistakes it is the one that lets no thief in. That clocks agree is the operator's doing.
 pub(super) fn in_replay_window(used_at: Timestamp, now: Timestamp) -> bool {
     now.since(used_at) <= REPLAY_WINDOW && used_at.since(now) <= REPLAY_WINDOW
 }

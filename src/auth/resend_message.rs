@@ -11,7 +11,8 @@ impl Auth {
     /// one that never was: put back, it would be sent twice.
     #[tracing::instrument(skip_all)]
     pub async fn resend_message(&self, actor: &Actor, id: MessageId, client: &Client) -> Result<Message, Error> {
-        actor.require_admin()?;
+        self.require_admin(actor, EventKind::ResendMessage, Some(id.uuid()), client)
+            .await?;
         let now = self.now();
         let mut tx = self.store().begin().await?;
         if !tx.requeue_message(id, now).await? {

@@ -24,7 +24,8 @@ impl Auth {
     /// and a new key signs. With HS256 none does, and the stored ones must not sign after a change of `ALGORITHM` either.
     #[tracing::instrument(skip_all)]
     pub async fn restore_backup(&self, actor: &Actor, client: &Client) -> Result<EndedByRestore, SigningKeyError> {
-        actor.require_admin()?;
+        self.require_admin(actor, EventKind::RestoreBackup, None, client)
+            .await?;
         let now = self.now();
         let mut tx = self.store().begin().await?;
         let ended = EndedByRestore {

@@ -40,6 +40,33 @@ enum Over {
     Events(Timestamp),
 }
 
+/// What came of sweeping each kind.
+#[derive(Default)]
+struct Round {
+    is_more: bool,
+    failure: Option<Error>,
+}
+
+impl Round {
+    fn note(&mut self, outcome: Result<bool, Error>) {
+        match outcome {
+            Ok(is_more) => self.is_more |= is_more,
+            Err(error) if self.failure.is_none() => self.failure = Some(error),
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot sweep something else either"
+                );
+            }
+        }
+    }
+
+    /// The first failure, if there was any: what failed is not tried again at once.
+    fn end(self) -> Result<bool, Error> {
+        self.failure.map_or(Ok(self.is_more), Err)
+    }
+}
+
 impl Auth {
     /// Erases sealed successors whose replay window has closed: from then on nothing opens them, not even the token.
     #[tracing::instrument(skip_all)]
@@ -64,22 +91,27 @@ impl Auth {
     }
 
     /// Removes a batch of whatever is over, each kind in a transaction of its own: expired sessions and links, messages that
-    /// are long done with, places that nobody signs in from any more, what the audit log has kept for long enough,
-    /// accounts to which nobody came, and what a deletion that was broken off has left. Says whether there may be more of any.
+    /// are long done with, places that nobody signs in from any more, what the audit log has kept for long enough, accounts
+    /// to which nobody came, and what a deletion that was broken off has left. Says whether there may be more of any. A kind
+    /// that cannot be swept keeps no other from being swept.
     #[tracing::instrument(skip_all)]
     pub async fn sweep(&self) -> Result<bool, Error> {
+        // While the database is away, each kind would wait for it in vain, and a server that is to stop for all of them.
+        self.ping().await?;
         let now = self.now();
-        let mut is_more = self.sweep_sessions(now).await?;
+        let mut round = Round::default();
+        round.note(self.sweep_sessions(now).await);
         for over in [Over::Links, Over::Messages, Over::Places] {
-            is_more |= self.sweep_batch(over, now).await?;
+            round.note(self.sweep_batch(over, now).await);
         }
         if let Some(keep) = self.rules().audit_keep {
-            is_more |= self.sweep_batch(Over::Events(now.minus(keep)), now).await?;
+            round.note(self.sweep_batch(Over::Events(now.minus(keep)), now).await);
         }
         if let Some(keep) = self.rules().unverified_keep {
-            is_more |= self.sweep_accounts(now.minus(keep), now).await?;
+            round.note(self.sweep_accounts(now.minus(keep), now).await);
         }
-        Ok(self.go_on_deleting(now).await? || is_more)
+        round.note(self.go_on_deleting(now).await);
+        round.end()
     }
 
     async fn sweep_sessions(&self, now: Timestamp) -> Result<bool, Error> {

@@ -128,7 +128,8 @@ impl Auth {
         wish: UpdateUser,
         client: &Client,
     ) -> Result<User, Error> {
-        actor.require_admin()?;
+        self.require_admin(actor, EventKind::UpdateUser, Some(id.uuid()), client)
+            .await?;
         let wish = wish.parse()?;
         let now = self.now();
         let mut tx = self.store().begin().await?;

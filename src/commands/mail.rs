@@ -77,7 +77,9 @@ async fn list(auth: &Auth, state: Option<String>, limit: u32, json: bool) -> any
     let mut left = limit;
     while left > 0 {
         query.limit = Some(left.min(PAGE));
-        let page = auth.list_messages(&Actor::Operator, query.clone()).await?;
+        let page = auth
+            .list_messages(&Actor::Operator, query.clone(), &Client::default())
+            .await?;
         for message in &page.items {
             if json {
                 super::say(serde_json::to_string(message)?)?;

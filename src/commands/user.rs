@@ -192,7 +192,7 @@ async fn refuse_taken(auth: &Auth, email: &str, username: Option<&str>) -> anyho
 }
 
 async fn is_taken(auth: &Auth, name: &str) -> anyhow::Result<bool> {
-    match auth.find_user(&Actor::Operator, name).await {
+    match auth.find_user(&Actor::Operator, name, &Client::default()).await {
         Err(Error::NotFound) => Ok(false),
         Err(error) => Err(error.into()),
         Ok(_) => Ok(true),
@@ -258,7 +258,7 @@ async fn obey(command: AccountCommand, auth: &Auth) -> anyhow::Result<()> {
 }
 
 async fn find(auth: &Auth, name: &str) -> anyhow::Result<User> {
-    match auth.find_user(&Actor::Operator, name).await {
+    match auth.find_user(&Actor::Operator, name, &Client::default()).await {
         Err(Error::NotFound) => bail!("there is no account with the id, email address or username {name}"),
         found => Ok(found?),
     }
@@ -281,7 +281,7 @@ async fn set_active(auth: &Auth, name: &str, is_active: bool) -> anyhow::Result<
 async fn list(auth: &Auth, mut query: UserQuery, json: bool) -> anyhow::Result<()> {
     loop {
         let page = auth
-            .list_users(&Actor::Operator, query.clone())
+            .list_users(&Actor::Operator, query.clone(), &Client::default())
             .await
             .map_err(in_words)?;
         for user in &page.items {
@@ -308,7 +308,8 @@ async fn remark_on_granted(auth: &Auth, user: &User, role: &str) -> anyhow::Resu
         limit: Some(2),
         ..UserQuery::default()
     };
-    let holders = auth.list_users(&Actor::Operator, query).await.map_err(in_words)?;
+    let holders = auth.list_users(&Actor::Operator, query, &Client::default()).await;
+    let holders = holders.map_err(in_words)?;
     if holders.items.len() < 2 {
         super::say(format_args!("nobody else has the role {role}"))?;
     }

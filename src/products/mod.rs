@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::{
-    auth::{Error, FieldError, FieldErrors, Identity, Page, PageRequest, require},
+    auth::{Auth, Client, Error, EventKind, FieldError, FieldErrors, Identity, Page, PageRequest, Record, require},
     clock::{Clock, Timestamp},
     id::{ProductId, UserId},
     printable::is_unprintable_in_prose,
@@ -87,13 +87,14 @@ pub struct ProductQuery {
 pub struct Products {
     store: Store,
     clock: Arc<dyn Clock>,
+    auth: Auth,
 }
 
 impl Products {
-    /// The operations on the products in `store`.
+    /// The operations on the products in `store`, of users whom `auth` knows.
     #[must_use]
-    pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+    pub fn new(store: Store, clock: Arc<dyn Clock>, auth: Auth) -> Self {
+        Self { store, clock, auth }
     }
 
     /// The products, oldest first.
@@ -124,7 +125,7 @@ impl Products {
 
     /// Adds a product, which is the caller's.
     #[tracing::instrument(name = "create_product", skip_all)]
-    pub async fn create(&self, identity: &Identity, new: NewProduct) -> Result<Product, Error> {
+    pub async fn create(&self, identity: &Identity, new: NewProduct, client: &Client) -> Result<Product, Error> {
         let mut faults = FieldErrors::default();
         let name = faults.take(parse_name(&new.name));
         let description = faults.take(parse_description(new.description.as_deref()));
@@ -145,13 +146,21 @@ impl Products {
         // The account may be deleted since the request came in, and its products with it.
         tx.find_user(owner_id).await?.ok_or(Error::SessionEnded)?;
         tx.insert_product(&row).await?;
+        let product = row.into();
+        record(&mut tx, EventKind::CreateProduct, &product, identity, client, now).await?;
         tx.commit().await?;
-        Ok(row.into())
+        Ok(product)
     }
 
     /// Changes a product of the caller's, or anybody's if the caller is an admin.
     #[tracing::instrument(name = "update_product", skip_all)]
-    pub async fn update(&self, identity: &Identity, id: ProductId, change: ProductChange) -> Result<Product, Error> {
+    pub async fn update(
+        &self,
+        identity: &Identity,
+        id: ProductId,
+        change: ProductChange,
+        client: &Client,
+    ) -> Result<Product, Error> {
         let mut faults = FieldErrors::default();
         let name = faults.take(change.name.as_deref().map(parse_name).transpose());
         let description = change.description.map(|text| parse_description(text.as_deref()));
@@ -159,24 +168,28 @@ impl Products {
         let (Some(name), Some(description)) = (name, description) else {
             return Err(faults.into_error());
         };
-        let mut product = self.changeable(identity, id).await?;
+        let kind = EventKind::UpdateProduct;
+        let mut product = self.changeable(identity, id, kind, client).await?;
         product.name = name.unwrap_or(product.name);
         product.description = description.unwrap_or(product.description);
         product.updated_at = self.clock.now();
         let mut tx = self.store.begin().await?;
         write(&mut tx, &product).await?;
+        record(&mut tx, kind, &product, identity, client, product.updated_at).await?;
         tx.commit().await?;
         Ok(product)
     }
 
     /// Deletes a product of the caller's, or anybody's if the caller is an admin.
     #[tracing::instrument(name = "delete_product", skip_all)]
-    pub async fn delete(&self, identity: &Identity, id: ProductId) -> Result<(), Error> {
-        self.changeable(identity, id).await?;
+    pub async fn delete(&self, identity: &Identity, id: ProductId, client: &Client) -> Result<(), Error> {
+        let kind = EventKind::DeleteProduct;
+        let product = self.changeable(identity, id, kind, client).await?;
         let mut tx = self.store.begin().await?;
         if !tx.delete_product(id).await? {
             return Err(Error::NotFound);
         }
+        record(&mut tx, kind, &product, identity, client, self.clock.now()).await?;
         Ok(tx.commit().await?)
     }
 
@@ -185,14 +198,33 @@ impl Products {
     }
 
     /// A product never changes hands, so that whose it is can be asked before its row is held.
-    async fn changeable(&self, identity: &Identity, id: ProductId) -> Result<Product, Error> {
+    async fn changeable(
+        &self,
+        identity: &Identity,
+        id: ProductId,
+        kind: EventKind,
+        client: &Client,
+    ) -> Result<Product, Error> {
         let product = self.find(id).await?;
         if product.is_changeable_by(identity) {
             Ok(product)
         } else {
-            Err(Error::Forbidden)
+            Err(self.auth.forbid(identity, kind, Some(id.uuid()), client).await)
         }
     }
+}
+
+/// Of the owner's product, whoever did it.
+async fn record(
+    tx: &mut Tx,
+    kind: EventKind,
+    product: &Product,
+    identity: &Identity,
+    client: &Client,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let record = Record::success(kind, client).about(product.owner_id).by_user(identity);
+    record.detail(product.id.to_string()).write(tx, now).await
 }
 
 async fn write(tx: &mut Tx, product: &Product) -> Result<(), Error> {

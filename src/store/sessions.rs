@@ -233,10 +233,27 @@ pub(super) const ERASE_SUCCESSORS: &str =
 pub(super) const ERASE_SUCCESSORS_AHEAD: &str =
     "UPDATE refresh_tokens SET sealed_successor = NULL WHERE sealed_successor IS NOT NULL AND used_at > $1";
 
-/// The first of the inner conditions is the one that there is an index for.
-pub(super) const BRING_BACK: &str = "UPDATE sessions SET last_used_at = $1, expires_at = $1 + idle_seconds, \
-     dies_at = CASE WHEN dies_at > $4 THEN $4 ELSE dies_at END WHERE id IN \
-     (SELECT id FROM sessions WHERE expires_at > $3 AND last_used_at > $2 ORDER BY expires_at LIMIT $5)";
+/// Has sessions that were last used at a time that is to come be last used now. The outer condition spares one that was
+/// ended while this waited for it.
+macro_rules! bring_back {
+    ($which:literal) => {
+        concat!(
+            "UPDATE sessions SET last_used_at = $1, expires_at = CASE WHEN dies_at < $1 + idle_seconds THEN dies_at \
+             WHEN $3 < $1 + idle_seconds THEN $3 ELSE $1 + idle_seconds END, \
+             dies_at = CASE WHEN dies_at > $3 THEN $3 ELSE dies_at END WHERE expires_at <> 0 AND id IN \
+             (SELECT id FROM sessions WHERE last_used_at > $2 AND ",
+            $which,
+            ")"
+        )
+    };
+}
+
+/// Those that live on unused for longer than any may, which there is an index for.
+pub(super) const BRING_BACK: &str = bring_back!("expires_at > $5 ORDER BY expires_at LIMIT $4");
+
+/// Those that end sooner than others, and so have an index of their own.
+pub(super) const BRING_UNREMEMBERED_BACK: &str =
+    bring_back!("remembered = 0 AND expires_at <> 0 ORDER BY last_used_at LIMIT $4");
 
 pub(super) const COUNT_LIVE: &str = "SELECT COUNT(*) FROM sessions WHERE expires_at > $1";
 
@@ -442,8 +459,8 @@ impl Tx {
         self.execute(sqlx::query(ERASE_SUCCESSORS_AHEAD).bind(used_after)).await
     }
 
-    /// Has sessions that were last used after `ahead` be last used `now`, at most `limit`, and says how many. Unused they
-    /// live for `idle` at the longest, and in all for `max`.
+    /// Has sessions that were last used after `ahead` be last used `now`, at most `limit` of those that are remembered and of
+    /// the others, and says how many. Unused they live for `idle` at the longest, and in all for `max`.
     pub async fn bring_sessions_back(
         &mut self,
         now: Timestamp,
@@ -452,9 +469,11 @@ impl Tx {
         max: Duration,
         limit: i64,
     ) -> Result<u64, Error> {
-        let query = sqlx::query(BRING_BACK).bind(now).bind(ahead);
-        self.execute(query.bind(ahead.plus(idle)).bind(now.plus(max)).bind(limit))
-            .await
+        let dies_by = now.plus(max);
+        let query = sqlx::query(BRING_BACK).bind(now).bind(ahead).bind(dies_by).bind(limit);
+        let brought = self.execute(query.bind(ahead.plus(idle))).await?;
+        let query = sqlx::query(BRING_UNREMEMBERED_BACK).bind(now).bind(ahead);
+        Ok(brought + self.execute(query.bind(dies_by).bind(limit)).await?)
     }
 
     /// Deletes refresh tokens of sessions that have ended, at most `limit`, and says how many.

@@ -2,8 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::{extract::FromRequestParts, http::request::Parts};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderValue, Request, header, request::Parts},
+};
+#[cfg(any(test, fuzzing))]
+use axum::{http::HeaderMap, response::Response};
+#[cfg(any(test, fuzzing))]
+use futures_util::FutureExt;
 use time::Duration as CookieDuration;
+#[cfg(any(test, fuzzing))]
+use tower::{Layer, ServiceExt};
+#[cfg(any(test, fuzzing))]
+use tower_cookies::CookieManagerLayer;
 use tower_cookies::{
     Cookie, Cookies,
     cookie::{CookieBuilder, SameSite},
@@ -31,6 +42,40 @@ pub(crate) fn is_over(error: &auth::Error) -> bool {
             | E::RefreshTokenReused
             | E::InactiveUser
     )
+}
+
+/// Takes out the cookies whose names are read as another than is written: percent-encoded, or with a space in front that
+/// only Unicode knows. A browser lets no sibling host plant a cookie that is called `__Host-…`, and compares the names as
+/// they stand: one called `__Host%2D…` it does.
+pub(super) fn without_disguises<B>(mut request: Request<B>) -> Request<B> {
+    let lines: Vec<_> = request.headers().get_all(header::COOKIE).iter().collect();
+    if lines.iter().all(|line| pairs(line).all(is_as_it_reads)) {
+        return request;
+    }
+    let plain = |line: &HeaderValue| {
+        pairs(line)
+            .filter(|pair| is_as_it_reads(pair))
+            .collect::<Vec<_>>()
+            .join(&b';')
+    };
+    let kept: Vec<_> = lines.iter().map(|line| HeaderValue::from_bytes(&plain(line))).collect();
+    let headers = request.headers_mut();
+    headers.remove(header::COOKIE);
+    for line in kept.into_iter().flatten() {
+        headers.append(header::COOKIE, line);
+    }
+    request
+}
+
+fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    line.as_bytes().split(|byte| *byte == b';')
+}
+
+/// A value that is no text would take the whole line with it.
+fn is_as_it_reads(pair: &[u8]) -> bool {
+    let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b'%';
+    name.trim_ascii().iter().all(is_plain) && std::str::from_utf8(pair).is_ok()
 }
 
 /// What the configuration makes of the cookies.
@@ -221,14 +266,39 @@ impl FromRequestParts<AppState> for SessionCookies {
 
 impl aide::OperationInput for SessionCookies {}
 
+#[cfg(any(test, fuzzing))]
+impl SessionCookies {
+    /// Those of a request with these headers, read as they are when it is served.
+    pub(super) fn read(headers: HeaderMap, policy: Arc<CookiePolicy>) -> Option<Self> {
+        let give = |request: Request<()>| {
+            let jar = request.extensions().get::<Cookies>().cloned();
+            std::future::ready(Ok::<_, std::convert::Infallible>(Response::new(jar)))
+        };
+        let mut request = Request::new(());
+        *request.headers_mut() = headers;
+        let served = CookieManagerLayer::new().layer(tower::service_fn(give));
+        let given = served.oneshot(without_disguises(request)).now_or_never()?.ok()?;
+        let jar = given.into_body()?;
+        Some(Self { jar, policy })
+    }
+
+    pub(super) const fn jar(&self) -> &Cookies {
+        &self.jar
+    }
+
+    /// Both tokens, by the names of their cookies.
+    pub(super) fn named(&self) -> Vec<(String, String)> {
+        let access = self.access().map(|value| (self.policy.access_name.clone(), value));
+        let refresh = self.refresh().map(|value| (self.policy.refresh_name.clone(), value));
+        access.into_iter().chain(refresh).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{convert::Infallible, sync::mpsc, time::Duration};
+    use std::time::Duration;
 
-    use axum::http::{HeaderValue, Request, Response, header};
     use proptest::prelude::*;
-    use tower::{Layer, ServiceExt};
-    use tower_cookies::CookieManagerLayer;
 
     use super::*;
 
@@ -325,36 +395,46 @@ mod tests {
 
     /// The access token of a request with these `Cookie` headers, read as it is when served.
     fn presented(lines: &[String]) -> Option<String> {
-        let (sender, receiver) = mpsc::channel();
-        let handler = tower::service_fn(move |request: Request<()>| {
-            let cookies = SessionCookies {
-                jar: request.extensions().get::<Cookies>().unwrap().clone(),
-                policy: Arc::new(CookiePolicy::with(true, None)),
-            };
-            sender.send(cookies.access()).unwrap();
-            async { Ok::<_, Infallible>(Response::new(())) }
-        });
-        let mut request = Request::new(());
-        for line in lines {
-            request
-                .headers_mut()
-                .append(header::COOKIE, HeaderValue::from_str(line).unwrap());
+        let values = lines
+            .iter()
+            .map(|line| HeaderValue::from_bytes(line.as_bytes()).unwrap());
+        let headers = values.map(|value| (header::COOKIE, value)).collect();
+        let policy = Arc::new(CookiePolicy::with(true, None));
+        SessionCookies::read(headers, policy).unwrap().access()
+    }
+
+    #[test]
+    fn a_name_that_is_another_as_it_stands_is_not_ours() {
+        for name in [
+            "__Host%2Daccess_token",
+            "%5F_Host-access_token",
+            "__Host-access%5ftoken",
+            "\u{2000}__Host-access_token",
+            "\u{a0}__Host-access_token",
+            "__Host-access_token\u{3000}",
+            "__host-access_token",
+        ] {
+            let planted = format!("a=b; {name}=planted; c=d");
+            assert_eq!(presented(std::slice::from_ref(&planted)), None, "{name}");
+            let own = "__Host-access_token=own";
+            for lines in [
+                vec![format!("{own}; {planted}")],
+                vec![format!("{planted}; {own}")],
+                vec![own.to_owned(), planted],
+            ] {
+                assert_eq!(presented(&lines).as_deref(), Some("own"), "{lines:?}");
+            }
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime
-            .block_on(CookieManagerLayer::new().layer(handler).oneshot(request))
-            .unwrap();
-        receiver.recv().unwrap()
     }
 
     proptest! {
         #[test]
         fn whatever_cookies_are_sent_only_one_of_the_exact_name_is_ours(
-            lines in prop::collection::vec("((__[Hh]ost-|__Secure-)?access_token[ =\"]{0,2}[!-~ ]{0,6}[;,]? ?|[!-~ ]{0,10};){0,4}", 0..3),
+            lines in prop::collection::vec("([ \u{2000}\u{a0}]?(__[Hh]ost(-|%2D)|__Secure-)?access(_|%5F)token[ =\"]{0,2}[!-$&-~ ]{0,6}[;,]? ?|[!-~ ]{0,10};){0,4}", 0..3),
         ) {
             if let Some(value) = presented(&lines) {
                 let pairs = lines.iter().flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
-                let mut ours = pairs.filter(|(name, _)| name.trim() == "__Host-access_token");
+                let mut ours = pairs.filter(|(name, _)| name.trim_ascii() == "__Host-access_token");
                 prop_assert!(ours.any(|(_, sent)| sent.trim() == value), "{:?} of {:?}", value, lines);
                 prop_assert!(!value.is_empty());
             }

@@ -1,12 +1,13 @@
 //! Doors for [`crate::fuzzing`], and shut but for it.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::Deserialize;
 
 use super::{
-    Site,
+    FlashPolicy, Site,
+    cookies::SessionCookies,
     forwarded::{self, Claim},
     identity, pages, payload,
     problem::Problem,
@@ -35,6 +36,26 @@ pub(crate) fn named_client(name: &HeaderName, lines: &[&[u8]], is_trusted: fn(Ip
         Claim::Of(address) => Some(address),
         Claim::None | Claim::Contradictory => None,
     }
+}
+
+/// What a `Cookie` header holds of ours.
+pub(crate) struct ReadCookies {
+    /// The names and values of both tokens, where there are any.
+    pub(crate) tokens: Vec<(String, String)>,
+    /// Whether a page says something because of it.
+    pub(crate) says_something: bool,
+}
+
+/// None where the line is no header's value.
+pub(crate) fn read_cookies(site: &Site, flash: &FlashPolicy, line: &[u8]) -> Option<ReadCookies> {
+    let headers = HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_bytes(line).ok()?)]);
+    let cookies = SessionCookies::read(headers, Arc::clone(&site.cookies))?;
+    let says_something = flash.has_something_in(cookies.jar());
+    let tokens = cookies.named();
+    // As at a sign-out, and as where they are refused.
+    let _ = (cookies.held().credentials(), cookies.refresh_token());
+    cookies.clear();
+    Some(ReadCookies { tokens, says_something })
 }
 
 /// The token of an `Authorization` header.

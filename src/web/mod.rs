@@ -36,7 +36,7 @@ use axum::{
     middleware,
     response::{IntoResponse, Response},
 };
-use tower::Layer;
+use tower::{Layer, util::MapRequestLayer};
 use tower_cookies::CookieManagerLayer;
 use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
 
@@ -194,6 +194,8 @@ impl Routes {
             .fallback(not_found)
             .method_not_allowed_fallback(method_not_allowed);
         router = router.layer(CookieManagerLayer::new());
+        // Outside of it, and so before it.
+        router = router.layer(MapRequestLayer::new(cookies::without_disguises));
         if let Some(cors) = cors {
             router = router.layer(cors);
         }

@@ -2,11 +2,14 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Actor, NEW_PASSWORD, PASSWORD, Place, both_engines};
+use crate::support::{Actor, MINUTE, NEW_PASSWORD, PASSWORD, Place, both_engines};
 
 both_engines![
     what_happened_is_on_record_with_who_and_where,
     refusals_are_on_record_too,
+    what_somebody_may_not_do_is_on_record_with_who_tried_it,
+    what_is_refused_again_and_again_does_not_fill_the_log,
+    each_change_of_a_product_is_on_record,
     the_log_is_for_admins,
     events_are_listed_newest_first_in_pages,
     events_are_filtered_by_user_and_name,
@@ -60,6 +63,100 @@ async fn refusals_are_on_record_too(place: Place) {
     );
     for event in &events[..2] {
         assert_eq!(event["outcome"], "invalid_credentials");
+    }
+}
+
+async fn what_somebody_may_not_do_is_on_record_with_who_tried_it(place: Place) {
+    let server = place.start().await;
+    let admin = server.admin("admin@example.com").await;
+    let ann = server.user("ann@example.com").await;
+    let bob = server.user_with_browser("bob@example.com").await;
+    let account = format!("/api/users/{}", ann.user_id);
+    let lamp = json!({"name": "Lamp"});
+    let made = ann.post("/api/products").json(&lamp).await.expect(201).json();
+    let (id, product) = (&made["id"], format!("/api/products/{}", made["id"].as_str().unwrap()));
+    let message = admin.get("/api/mail").await.items()[0]["id"].clone();
+    let resend = format!("/api/mail/{}/resend", message.as_str().unwrap());
+    let of_ann = json!(ann.user_id);
+    for (request, event, target) in [
+        (bob.get("/api/users"), "list_users", &Value::Null),
+        (bob.get(&account), "show_user", &of_ann),
+        (
+            bob.patch(&account).json(json!({"roles": ["admin"]})),
+            "update_user",
+            &of_ann,
+        ),
+        (bob.delete(&account), "delete_user", &of_ann),
+        (bob.post(&format!("{account}/logout")), "end_user_sessions", &of_ann),
+        (bob.post(&format!("{account}/reset-password")), "mail_reset", &of_ann),
+        (bob.get("/api/audit"), "list_events", &Value::Null),
+        (bob.get("/api/mail"), "list_messages", &Value::Null),
+        (bob.post(&resend), "resend_message", &message),
+        (bob.patch(&product).json(&lamp), "update_product", id),
+        (bob.delete(&product), "delete_product", id),
+        (bob.get("/admin/users"), "list_users", &Value::Null),
+        (bob.get(&format!("/admin/users/{}", ann.user_id)), "show_user", &of_ann),
+        (bob.get("/admin/audit"), "list_events", &Value::Null),
+        (bob.get("/admin/mail"), "list_messages", &Value::Null),
+    ] {
+        request.await.expect(403);
+        let events = admin.get("/api/audit?user=bob@example.com&limit=1").await.items();
+        let told = &events[0];
+        assert_eq!((&told["event"], &told["outcome"]), (&json!(event), &json!("forbidden")));
+        assert_eq!(&told["detail"], target, "{told}");
+        assert_eq!(told["actor_id"], told["user_id"], "{told}");
+        assert_eq!(told["client_address"], "127.0.0.1");
+        assert!(told["session_id"].is_string(), "{told}");
+    }
+    let of_ann = ann.get("/api/auth/me/export").await.expect(200).text();
+    assert!(
+        !of_ann.contains("forbidden"),
+        "what others tried is not hers to read: {of_ann}"
+    );
+}
+
+async fn what_is_refused_again_and_again_does_not_fill_the_log(place: Place) {
+    const REFUSALS: &str = "SELECT COUNT(*) FROM audit_events WHERE outcome = 'forbidden'";
+    let server = place.start_with(&[("RATE_LIMITS", "on")]).await;
+    let bob = server.user("bob@example.com").await;
+    let ann = server.user("ann@example.com").await;
+    for _ in 0..30 {
+        bob.get("/api/users").await.expect_problem(403, "forbidden");
+        bob.get("/api/audit").await.expect_problem(403, "forbidden");
+    }
+    assert_eq!(server.count(REFUSALS).await, 20);
+    ann.get("/api/users").await.expect_problem(403, "forbidden");
+    assert_eq!(server.count(REFUSALS).await, 21, "nobody else is kept from the record");
+    server.mail_is_done().await;
+    server.advance(5 * MINUTE);
+    for _ in 0..30 {
+        bob.get("/api/users").await.expect_problem(403, "forbidden");
+    }
+    assert_eq!(server.count(REFUSALS).await, 31);
+}
+
+async fn each_change_of_a_product_is_on_record(place: Place) {
+    let server = place.start().await;
+    let admin = server.admin("admin@example.com").await;
+    let ann = server.user("ann@example.com").await;
+    let lamp = json!({"name": "Lamp"});
+    let made = ann.post("/api/products").json(&lamp).await.expect(201).json();
+    let path = format!("/api/products/{}", made["id"].as_str().unwrap());
+    admin.patch(&path).json(json!({"name": "Desk"})).await.expect(200);
+    ann.delete(&path).await.expect_success();
+    // What comes to nothing changes nothing.
+    ann.post("/api/products").json(json!({"name": ""})).await.expect(422);
+    ann.delete(&path).await.expect(404);
+    let told = admin.get("/api/audit?user=ann@example.com&limit=3").await.items();
+    for (event, (kind, actor)) in told.iter().zip([
+        ("delete_product", &ann.user_id),
+        ("update_product", &admin.user_id),
+        ("create_product", &ann.user_id),
+    ]) {
+        assert_eq!((&event["event"], &event["outcome"]), (&json!(kind), &json!("success")));
+        assert_eq!(event["user_id"], ann.user_id);
+        assert_eq!(&event["actor_id"], actor);
+        assert_eq!(event["detail"], made["id"]);
     }
 }
 

@@ -13,6 +13,7 @@ both_engines![
     a_year_later_everything_is_over_and_may_begin_anew,
     nobody_is_signed_out_by_a_clock_set_back,
     a_session_begun_by_a_clock_that_was_ahead_lives_no_longer_than_others,
+    a_session_of_half_a_day_lives_no_longer_by_a_clock_that_was_a_day_ahead,
     a_token_of_the_future_is_not_accepted,
     a_clock_set_back_opens_no_replay_window,
     a_link_of_the_future_is_over,
@@ -146,6 +147,28 @@ async fn a_session_begun_by_a_clock_that_was_ahead_lives_no_longer_than_others(p
     // Thirty days in any case.
     server.advance(DAY);
     refresh(&server, &used.refresh_token)
+        .await
+        .expect_problem(401, "refresh_token_invalid");
+}
+
+async fn a_session_of_half_a_day_lives_no_longer_by_a_clock_that_was_a_day_ahead(place: Place) {
+    let server = place.start().await;
+    server.sign_up("ann@example.com").await;
+    server.mail_is_done().await;
+    server.advance(DAY);
+    let body = json!({"email": "ann@example.com", "password": PASSWORD, "remember": false});
+    let tokens = server
+        .anonymous()
+        .post("/api/auth/login")
+        .json(body)
+        .await
+        .expect(200)
+        .json();
+    server.mail_is_done().await;
+    server.set_back(DAY);
+    keep_house(&server).await;
+    server.advance(12 * HOUR);
+    refresh(&server, tokens["refresh_token"].as_str().expect("a token"))
         .await
         .expect_problem(401, "refresh_token_invalid");
 }

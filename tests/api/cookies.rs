@@ -9,6 +9,7 @@ both_engines![
     a_remembered_session_keeps_its_cookie_for_a_week,
     other_cookies_do_not_disturb,
     a_plain_cookie_is_nothing_over_https,
+    a_cookie_that_is_called_otherwise_as_it_stands_is_nothing,
 ];
 
 async fn log_in(server: &Server) -> Reply {
@@ -146,4 +147,26 @@ async fn a_plain_cookie_is_nothing_over_https(place: Place) {
         .header("cookie", cookie)
         .await
         .expect_problem(401, "not_authenticated");
+}
+
+async fn a_cookie_that_is_called_otherwise_as_it_stands_is_nothing(place: Place) {
+    // What a browser compares is the name as it stands: a sibling host may set these, though none that is called `__Host-…`.
+    let server = place.start_with(&[("PUBLIC_URL", "https://auth.example.com")]).await;
+    let reply = log_in(&server).await;
+    let (access, refresh) = (
+        reply.cookie("__Host-access_token").value,
+        reply.cookie("__Host-refresh_token").value,
+    );
+    for prefix in ["__Host%2D", "%5F_Host-", "\u{2000}__Host-", "\u{a0}__Host-"] {
+        let cookie = format!("{prefix}access_token={access}; {prefix}refresh_token={refresh}");
+        let reply = server.anonymous().get("/users/me").header("cookie", &cookie).await;
+        reply.expect_problem(401, "not_authenticated");
+        let cookie = format!("__Host-access_token={access}; {cookie}; {prefix}access_token=x");
+        server
+            .anonymous()
+            .get("/users/me")
+            .header("cookie", &cookie)
+            .await
+            .expect(200);
+    }
 }

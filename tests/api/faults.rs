@@ -52,7 +52,7 @@ async fn until(status: u16, request: impl Fn() -> Request) -> Reply {
 }
 
 /// Whatever has to write is told to come back, and says nothing of the inside; whatever need not goes on.
-async fn only_reads_go_on(client: &ApiClient) {
+pub(crate) async fn only_reads_go_on(client: &ApiClient) {
     let anonymous = &client.anonymous;
     let sign_up = json!({"email": "new@example.com", "password": PASSWORD});
     for request in [
@@ -77,7 +77,7 @@ async fn only_reads_go_on(client: &ApiClient) {
 }
 
 /// All is as before, and what was refused has left nothing behind: the refresh token that was shown is not used up.
-async fn all_goes_on(mut client: ApiClient) {
+pub(crate) async fn all_goes_on(mut client: ApiClient) {
     let anonymous = client.anonymous.clone();
     client.get("/users/me").await.expect(200);
     client.refresh().await;

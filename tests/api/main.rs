@@ -96,6 +96,7 @@ mod logs;
 mod metrics;
 mod processes;
 mod repository;
+mod small_disk;
 mod sweep;
 mod tls;
 mod tour;

@@ -10,6 +10,7 @@ both_engines![
     events_are_kept_for_as_long_as_is_said,
     with_nothing_said_of_it_nothing_goes_before_its_time,
     a_backlog_goes_in_small_batches_while_people_sign_up,
+    what_cannot_be_swept_keeps_nothing_else_from_going,
     who_signed_up_and_never_came_is_removed,
     who_may_still_come_is_kept,
     accounts_go_in_small_batches_each_on_record,
@@ -159,6 +160,25 @@ async fn a_backlog_goes_in_small_batches_while_people_sign_up(place: Place) {
     services.close().await;
 }
 
+async fn what_cannot_be_swept_keeps_nothing_else_from_going(place: Place) {
+    let services = place.services().await;
+    sign_up(&services.auth, "ann@example.com").await;
+    place.execute(BACKLOG).await;
+    // Whatever of them is referred to cannot be deleted.
+    for refer in [
+        "CREATE TABLE held (hash TEXT REFERENCES refresh_tokens (hash)); INSERT INTO held SELECT hash FROM refresh_tokens",
+        "CREATE TABLE held (hash TEXT REFERENCES link_tokens (hash)); INSERT INTO held SELECT hash FROM link_tokens",
+    ] {
+        place.execute(refer).await;
+        services.auth.sweep().await.unwrap_err();
+        place.execute("DROP TABLE held").await;
+    }
+    assert_eq!(left(&place).await, [500, 1400, 1200, 200, 0]);
+    while services.auth.sweep().await.expect("swept") {}
+    assert_eq!(left(&place).await, [0; 5]);
+    services.close().await;
+}
+
 async fn who_signed_up_and_never_came_is_removed(place: Place) {
     let server = place.start_with(&[("UNVERIFIED_KEEP_DAYS", "7")]).await;
     let ann = server.sign_up("ann@example.com").await;
@@ -209,18 +229,13 @@ async fn who_may_still_come_is_kept(place: Place) {
         let path = format!("/api/users/{}", user["id"].as_str().unwrap());
         admin.patch(&path).json(change).await.expect(200);
     }
+    let (by, nowhere) = (By::Operator, Client::default());
     let invited = auth::InviteUser {
         email: "invited@example.com".to_owned(),
         username: None,
         name: None,
         admin: false,
     };
-    let invited = server
-        .app()
-        .auth()
-        .invite_user(&By::Operator, invited, &Client::default())
-        .await;
-    invited.expect("invited");
     let made = auth::CreateUser {
         email: "made@example.com".to_owned(),
         username: None,
@@ -228,12 +243,9 @@ async fn who_may_still_come_is_kept(place: Place) {
         password: PASSWORD.to_owned().into(),
         admin: false,
     };
-    let made = server
-        .app()
-        .auth()
-        .create_user(&By::Operator, made, &Client::default())
-        .await;
-    made.expect("made");
+    let auth = server.app().auth();
+    auth.invite_user(&by, invited, &nowhere).await.expect("invited");
+    auth.create_user(&by, made, &nowhere).await.expect("made");
     server.sign_up("late@example.com").await;
     pass(&server, 7 * DAY - 2 * HOUR).await;
     // Remembers it at last.

@@ -5,7 +5,8 @@
 //! normalised form, known or not.
 //!
 //! - By network, in memory, as each process has its own connections to defend.
-//! - By session, in memory too, as what a process can do to the database is to be bounded.
+//! - By session, in memory too, as what a process can do to the database is to be bounded: refreshes, and what goes on record of
+//!   what a session may not do.
 //! - By what the try is about, in the database: a guesser gains nothing by asking another process, nor by waiting for a
 //!   restart. There it stands under a pseudonym, so that a stolen copy does not tell who was tried.
 //!
@@ -43,6 +44,10 @@ const JUDGEMENTS_PER_TRY: u32 = 10;
 /// the session lives, as a token that comes again must be known. A client that has lost its way is slowed, and not shut out.
 const REFRESHES: Quota = Quota::new(60, Duration::from_mins(10));
 
+/// How often what a session may not do is on record. Whoever looks around is seen, and whoever has a program try the same
+/// again and again fills no log with it.
+const REFUSALS: Quota = Quota::new(20, Duration::from_mins(10));
+
 /// How long an answer waits for a try to be given back. The next try should find it, but the database may be as busy as the
 /// hashing threads.
 const GIVE_BACK_PATIENCE: Duration = Duration::from_secs(1);
@@ -54,6 +59,7 @@ pub struct Limits {
     names: PseudonymKey,
     networks: Networks,
     sessions: Sessions,
+    refusals: Sessions,
 }
 
 impl Limits {
@@ -65,6 +71,7 @@ impl Limits {
             names: key.pseudonyms("limits"),
             networks: Networks::default(),
             sessions: Sessions::default(),
+            refusals: Sessions::default(),
         }
     }
 
@@ -314,6 +321,19 @@ impl Auth {
             self.record(record.about(found.user.id).on(found.session.id)).await?;
         }
         Err(error)
+    }
+
+    /// Whether one more refusal of what this session asked for goes on record. Beyond that the log of requests alone has it.
+    pub(super) fn may_note_refusal(&self, identity: &Identity, kind: EventKind) -> bool {
+        let Some(limits) = &self.parts.limits else {
+            return true;
+        };
+        let now = in_milliseconds(self.now());
+        let spent = limits.refusals.spend(identity.session, REFUSALS, now);
+        if spent.is_err_and(|refused| refused.is_first) {
+            tracing::warn!(event = kind.as_str(), by = "session", "too many refusals to record");
+        }
+        spent.is_ok()
     }
 
     async fn limit_network(&self, limits: &Limits, limited: Limited<'_>, client: &Client) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! What client networks have used, and sessions of their refreshes, in memory.
+//! What client networks have used, and sessions, in memory.
 //!
 //! However many come, no more than a fixed number of them is remembered. Where one has to be forgotten it is the
 //! one whose budget will be whole first, which has used least: who has used up theirs is not free again before as many
@@ -17,7 +17,7 @@ use crate::{id::SessionId, quota::Quota};
 /// Of each kind of try; together they take a few MiB.
 const MAX_NETWORKS: usize = 10_000;
 
-/// Ten thousand that are refreshed all the time are more than one process can serve.
+/// Ten thousand that are busy all the time are more than one process can serve.
 const MAX_SESSIONS: usize = 10_000;
 
 /// A budget is used up.
@@ -51,7 +51,7 @@ fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The sessions that are refreshed.
+/// The sessions of one kind of try.
 #[derive(Debug, Default)]
 pub(super) struct Sessions(Mutex<Table<SessionId>>);
 

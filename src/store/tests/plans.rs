@@ -11,7 +11,7 @@ use crate::{
 use super::*;
 
 /// What runs on each request, page or tick, with the types of its arguments.
-const HOT: [(&str, &str); 52] = [
+const HOT: [(&str, &str); 53] = [
     (users::FIND_BY_ID, "text"),
     (users::FIND_BY_EMAIL, "text"),
     (users::FIND_BY_USERNAME, "text"),
@@ -26,6 +26,7 @@ const HOT: [(&str, &str); 52] = [
     (sessions::ERASE_SUCCESSORS, "bigint"),
     (sessions::ERASE_SUCCESSORS_AHEAD, "bigint"),
     (sessions::BRING_BACK, "bigint, bigint, bigint, bigint, bigint"),
+    (sessions::BRING_UNREMEMBERED_BACK, "bigint, bigint, bigint, bigint"),
     (sessions::DELETE_EXPIRED, "bigint, bigint"),
     (sessions::DELETE_TOKENS_OF_EXPIRED, "bigint, bigint"),
     (sessions::DELETE_EXPIRED_OF_USER, "text, bigint, bigint"),

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use super::*;
 
 /// Uses a session's first token; whether that could be done.
@@ -257,5 +259,65 @@ async fn links_are_deleted_by_kind_and_by_age() {
         assert_eq!(tx.delete_expired_link_tokens(after(9), 10).await.unwrap(), 0);
         assert_eq!(tx.delete_expired_link_tokens(after(10), 2).await.unwrap(), 2);
         assert_eq!(tx.delete_link_tokens(ada.id, "reset").await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_session_of_the_future_goes_on_from_now_and_no_further_than_it_lives() {
+    for Fixture { store, .. } in fixtures().await {
+        let ada = user("ada@example.com");
+        insert(&store, &ada).await.unwrap();
+        let (idle, max) = (Duration::from_hours(7 * 24), Duration::from_hours(30 * 24));
+        let week = idle.as_secs();
+        let (now, ahead) = (after(1000), after(1300));
+        let mut expected = Vec::new();
+        for (remembered, idle_seconds, last_used_at, expires_at, dies_at, brought) in [
+            (false, 600, 2000, 2600, 9000, (1000, 1600, 9000)),
+            (false, 600, 2000, 2100, 2100, (1000, 1600, 2100)),
+            (false, 600, 1400, 1500, 1500, (1000, 1500, 1500)),
+            (false, 600, 2000, 2600, week * 9, (1000, 1600, 1000 + week * 30 / 7)),
+            (true, week, 2000, 2000 + week, week * 2, (1000, 1000 + week, week * 2)),
+            // As another machine may write that is not quite as late.
+            (false, 600, 1300, 1900, 9000, (1300, 1900, 9000)),
+            // Ended.
+            (false, 600, 2000, 0, 9000, (2000, 0, 9000)),
+        ] {
+            let session = SessionRow {
+                id: SessionId::new(NOW),
+                user_id: ada.id,
+                created_at: NOW,
+                last_used_at: after(last_used_at),
+                expires_at: if expires_at == 0 {
+                    Timestamp::from_unix_seconds(0)
+                } else {
+                    after(expires_at)
+                },
+                dies_at: after(dies_at),
+                idle_seconds: i64::try_from(idle_seconds).unwrap(),
+                remembered,
+                client_address: None,
+                user_agent: None,
+            };
+            let mut tx = store.begin().await.unwrap();
+            tx.insert_session(&session).await.unwrap();
+            tx.commit().await.unwrap();
+            expected.push((session.id, brought));
+        }
+        let mut tx = store.begin().await.unwrap();
+        let brought = tx.bring_sessions_back(now, ahead, idle, max, 10).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(brought, 5);
+        let found: HashMap<_, _> = live(&store, ada.id, now)
+            .await
+            .into_iter()
+            .map(|session| (session.id, session))
+            .collect();
+        for (id, (last_used_at, expires_at, dies_at)) in expected {
+            let times = found
+                .get(&id)
+                .map(|row| (row.last_used_at, row.expires_at, row.dies_at));
+            let expected = (expires_at > 0).then(|| (after(last_used_at), after(expires_at), after(dies_at)));
+            assert_eq!(times, expected);
+        }
     }
 }

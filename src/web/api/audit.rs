@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     auth::Auth,
-    web::{AppState, identity::SignedInUser, params::Query, problem::Problem},
+    web::{AppState, caller::Caller, identity::SignedInUser, params::Query, problem::Problem},
 };
 
 pub(super) fn route() -> ApiMethodRouter<AppState> {
@@ -26,8 +26,9 @@ async fn list(
     State(auth): State<Auth>,
     SignedInUser(identity): SignedInUser,
     uri: Uri,
+    Caller(client): Caller,
     Query(query): Query<ListEventsQuery>,
 ) -> Result<Paged<EventResponse>, Problem> {
-    let page = auth.list_events(&identity.into(), query.into()).await?;
+    let page = auth.list_events(&identity.into(), query.into(), &client).await?;
     Ok(Paged::of(translate(page), &uri))
 }

@@ -33,9 +33,10 @@ async fn list(
     State(auth): State<Auth>,
     SignedInUser(identity): SignedInUser,
     uri: Uri,
+    Caller(client): Caller,
     Query(query): Query<ListMessagesQuery>,
 ) -> Result<Paged<MessageResponse>, Problem> {
-    let page = auth.list_messages(&identity.into(), query.into()).await?;
+    let page = auth.list_messages(&identity.into(), query.into(), &client).await?;
     Ok(Paged::of(translate(page), &uri))
 }
 

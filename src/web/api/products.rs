@@ -19,6 +19,7 @@ use crate::{
     products::{NewProduct, Product, ProductChange, ProductQuery, Products},
     web::{
         AppState,
+        caller::Caller,
         identity::SignedInUser,
         params::{PathId, Query},
         payload::Payload,
@@ -142,9 +143,10 @@ pub(super) fn create_route() -> ApiMethodRouter<AppState> {
 async fn create(
     State(products): State<Products>,
     SignedInUser(identity): SignedInUser,
+    Caller(client): Caller,
     Payload(request): Payload<CreateProductRequest>,
 ) -> Result<Created<ProductResponse>, Problem> {
-    let product = products.create(&identity, request.into()).await?;
+    let product = products.create(&identity, request.into(), &client).await?;
     Ok(Created(product.into()))
 }
 
@@ -180,9 +182,10 @@ async fn update(
     State(products): State<Products>,
     SignedInUser(identity): SignedInUser,
     PathId(id): PathId<ProductId>,
+    Caller(client): Caller,
     Payload(request): Payload<UpdateProductRequest>,
 ) -> Result<Json<ProductResponse>, Problem> {
-    let product = products.update(&identity, id, request.into()).await?;
+    let product = products.update(&identity, id, request.into(), &client).await?;
     Ok(Json(product.into()))
 }
 
@@ -200,7 +203,8 @@ async fn delete(
     State(products): State<Products>,
     SignedInUser(identity): SignedInUser,
     PathId(id): PathId<ProductId>,
+    Caller(client): Caller,
 ) -> Result<NoContent, Problem> {
-    products.delete(&identity, id).await?;
+    products.delete(&identity, id, &client).await?;
     Ok(NoContent)
 }

@@ -34,13 +34,14 @@ async fn list<L: Listing<UserResponse>>(
     State(auth): State<Auth>,
     SignedInUser(identity): SignedInUser,
     uri: Uri,
+    Caller(client): Caller,
     Query(query): Query<ListUsersQuery>,
 ) -> Result<L, Problem> {
     let query = UserQuery {
         limit: query.limit.or(L::LIMIT),
         ..query.into()
     };
-    let page = auth.list_users(&identity.into(), query).await?;
+    let page = auth.list_users(&identity.into(), query, &client).await?;
     Ok(L::of(translate(page), &uri))
 }
 
@@ -58,8 +59,9 @@ async fn show(
     State(auth): State<Auth>,
     SignedInUser(identity): SignedInUser,
     PathId(id): PathId<UserId>,
+    Caller(client): Caller,
 ) -> Result<Json<UserResponse>, Problem> {
-    let user = auth.show_user(&identity.into(), id).await?;
+    let user = auth.show_user(&identity.into(), id, &client).await?;
     Ok(Json(user.into()))
 }
 

@@ -211,6 +211,13 @@ impl FlashPolicy {
         }
     }
 
+    /// Whether there is something to say for whoever sends these cookies.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn has_something_in(&self, cookies: &Cookies) -> bool {
+        let cookie = cookies.get(self.name);
+        cookie.is_some_and(|cookie| self.open(cookie.value()).is_some())
+    }
+
     fn seal(&self, mut flash: Flash) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
         let (id, until) = (Uuid::new_v4(), self.clock.now().plus(LIFE));
         loop {

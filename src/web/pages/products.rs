@@ -88,7 +88,7 @@ pub(super) async fn create_product(
     let mut desk = Desk::open()?;
     let identity = desk.identity().await?;
     let new = NewProduct { name, description };
-    desk.products().create(&identity, new).await?;
+    desk.products().create(&identity, new, &desk.client()).await?;
     Ok(Done::to(PAGE).saying(Notice::ProductCreated))
 }
 
@@ -109,7 +109,10 @@ pub(super) async fn update_product(id: String, name: String, description: String
         name: Some(name),
         description: Some(Some(description)),
     };
-    desk.products().update(&identity, parse_id(&id)?, change).await?;
+    let product = parse_id(&id)?;
+    desk.products()
+        .update(&identity, product, change, &desk.client())
+        .await?;
     Ok(Done::to(path_of(&id)).saying(Notice::ProductSaved))
 }
 
@@ -130,7 +133,8 @@ impl PageForm for UpdateProduct {
 pub(super) async fn delete_product(id: String) -> Result<Done, Problem> {
     let mut desk = Desk::open()?;
     let identity = desk.identity().await?;
-    desk.products().delete(&identity, parse_id(&id)?).await?;
+    let product = parse_id(&id)?;
+    desk.products().delete(&identity, product, &desk.client()).await?;
     Ok(Done::to(PAGE).saying(Notice::ProductDeleted))
 }
 

@@ -77,22 +77,32 @@ pub(super) const fn event_kind(kind: EventKind) -> &'static str {
         EventKind::ImportUsers => "Users imported",
         EventKind::RestoreBackup => "Backup restored",
         EventKind::RemoveUnverified => "Unverified account removed",
+        EventKind::ListUsers => "Look at all accounts",
+        EventKind::ShowUser => "Look at an account",
+        EventKind::ListEvents => "Look at the audit log",
+        EventKind::ListMessages => "Look at the mail",
+        EventKind::CreateProduct => "Product added",
+        EventKind::UpdateProduct => "Product change",
+        EventKind::DeleteProduct => "Product deletion",
     }
 }
 
 /// What the detail of such an event is the id of, if it is one: a number says nothing by itself.
-pub(super) fn identified_by_detail(event: &str) -> Option<&'static str> {
+pub(super) fn identified_by_detail(event: &str, outcome: &str) -> Option<&'static str> {
     match EventKind::named(event)? {
         EventKind::EndSession => Some("Device"),
         EventKind::ResendMessage => Some("Message"),
         EventKind::RotateKeys => Some("Key"),
+        EventKind::CreateProduct | EventKind::UpdateProduct | EventKind::DeleteProduct => Some("Product"),
+        // Of what was not done there is nothing else to tell than to whom it would have been.
+        _ if outcome == Error::Forbidden.code() => Some("Account"),
         _ => None,
     }
 }
 
 /// How an event of the audit log ended.
 pub(super) fn outcome(code: &str) -> String {
-    const OUTCOMES: [(&str, &str); 10] = [
+    const OUTCOMES: [(&str, &str); 11] = [
         ("success", "Done"),
         // The one field whose refusal is recorded.
         ("invalid_fields", "Wrong password"),
@@ -102,6 +112,7 @@ pub(super) fn outcome(code: &str) -> String {
         (Error::EmailTaken.code(), "Address taken"),
         (Error::UsernameTaken.code(), "Username taken"),
         (Error::LinkInvalid.code(), "Link not valid"),
+        (Error::Forbidden.code(), "Not allowed"),
         (Error::RefreshTokenReused.code(), "Token used twice"),
         ("too_many_requests", "Too many tries"),
     ];

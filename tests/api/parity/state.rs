@@ -37,7 +37,8 @@ const THINGS: [&str; 8] = [
 
 const EVENTS: &str = "SELECT 'event ' || event || ': ' || outcome || ', about ' || COALESCE(u.email, user_id, '-') || ', by ' \
      || COALESCE(a.email, actor_id, '-') || ', on a device: ' || CASE WHEN session_id IS NULL THEN 'no' ELSE 'yes' END \
-     || ', from ' || COALESCE(client_address, '-') || ' ' || COALESCE(user_agent, '-') || ', ' || COALESCE(detail, '-') \
+     || ', from ' || COALESCE(client_address, '-') || ' ' || COALESCE(user_agent, '-') || ', ' \
+     || CASE WHEN event = 'create_product' THEN 'the new product' ELSE COALESCE(detail, '-') END \
      FROM audit_events e LEFT JOIN users u ON u.id = e.user_id LEFT JOIN users a ON a.id = e.actor_id";
 
 impl State {

@@ -96,8 +96,7 @@ impl Place {
 
 /// The command as somebody whom the modes of files bind.
 fn bind(command: &Command, place: &Place) -> Command {
-    let is_root = fs::metadata(place.directory()).expect("a directory").uid() == 0;
-    if is_root {
+    if is_root(place) {
         let setpriv = [
             "/usr/bin/setpriv",
             "--bounding-set",
@@ -109,6 +108,11 @@ fn bind(command: &Command, place: &Place) -> Command {
     } else {
         through(&["/usr/bin/env"], command, place)
     }
+}
+
+/// Whether root runs the tests.
+fn is_root(place: &Place) -> bool {
+    fs::metadata(place.directory()).expect("a directory").uid() == 0
 }
 
 /// The command as the last arguments of another, which becomes it.
@@ -194,6 +198,22 @@ impl Process {
         .await
     }
 
+    /// As [`Process::start`], with a disk of so many MiB at this directory, which nobody else sees but by
+    /// [`Process::file`], and which goes with the process.
+    pub(crate) async fn start_on_disk(place: &Place, at: &Path, mebibytes: u32, variables: &[(&str, &str)]) -> Self {
+        const MOUNT: &str = "/usr/bin/mount -t tmpfs -o \"$0\" tmpfs \"$1\" && shift && exec \"$@\"";
+        let size = format!("mode=700,size={mebibytes}m");
+        let mut namespace = vec!["/usr/bin/unshare", "--mount"];
+        if !is_root(place) {
+            namespace.push("--map-root-user");
+        }
+        namespace.extend(["/bin/sh", "-c", MOUNT, &size, at.to_str().expect("a path of text")]);
+        Self::run(free_address(), place, variables, |command| {
+            through(&namespace, &command, place)
+        })
+        .await
+    }
+
     async fn start_at(address: SocketAddr, place: &Place, variables: &[(&str, &str)]) -> Self {
         Self::run(address, place, variables, |command| command).await
     }
@@ -251,8 +271,17 @@ impl Process {
         read(&self.output)
     }
 
+    /// The file that it knows by this path, from outside of its mounts.
+    pub(crate) fn file(&self, path: &Path) -> PathBuf {
+        let seen = path.strip_prefix("/").expect("an absolute path");
+        Path::new("/proc")
+            .join(self.child.id().to_string())
+            .join("root")
+            .join(seen)
+    }
+
     /// From now on none of its files may grow beyond this many bytes: to a database that is as long already, the disk is
-    /// full. (A disk that is would be a file system of its own, which not everybody may mount.)
+    /// full, and that at the same moment for everything.
     pub(crate) fn limit_files_to(&self, bytes: &str) {
         let (pid, limit) = (self.child.id().to_string(), format!("--fsize={bytes}:"));
         let set = Command::new("prlimit").args(["--pid", &pid, &limit]).status();

@@ -11,6 +11,7 @@ use crate::{
     mail::device_in_words,
     web::{
         AppState,
+        caller::Caller,
         pages::{
             components::{Said, Table, Time, address},
             fields::{Choice, Field},
@@ -48,6 +49,7 @@ struct ListQuery {
 async fn page(
     signed_in: SignedInVisit,
     State(auth): State<Auth>,
+    Caller(client): Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
     let wanted = EventQuery {
@@ -56,7 +58,7 @@ async fn page(
         user: asked(&query.user),
         event: asked(&query.event),
     };
-    let found = auth.list_events(&signed_in.actor(), wanted).await;
+    let found = auth.list_events(&signed_in.actor(), wanted, &client).await;
     list::respond(&signed_in.visit, "Audit log", found, |found| {
         let list = List {
             name: "audit",
@@ -110,31 +112,37 @@ fn EventRow(listed: ListedEvent) -> impl IntoView {
             <td class="text"><Who id=event.actor_id email=actor_email/></td>
             <td class="text">{event.client_address}</td>
             <td class="text">{device}</td>
-            <td class="text">{event.detail.map(|text| view! { <Detail event=event.event text/> })}</td>
+            <td class="text">{event.detail.map(|text| view! { <Detail event=event.event outcome=event.outcome text/> })}</td>
         </tr>
     }
 }
 
-/// Somebody whom an event names: a link while there is an account, their id when it is gone.
+/// Somebody whom an event names: a link while there is an account; when it is gone, one to all that the log says of it.
 #[component]
 fn Who(id: Option<UserId>, email: Option<String>) -> impl IntoView {
     match (id, email) {
         (Some(id), Some(email)) => view! { <a href=path_of(id)>{address(&email)}</a> }.into_any(),
-        (Some(id), None) => view! { <span class="dim">{id.to_string()}</span> }.into_any(),
+        (Some(id), None) => {
+            view! { <a href=path_about(id)><ById what="Deleted account" id=id.to_string()/></a> }.into_any()
+        }
         (None, _) => view! { <span class="dim">"–"</span> }.into_any(),
     }
 }
 
-/// What else there is to know. Of an id the end is enough to tell two apart; all of it is a pointer away.
+/// What else there is to know.
 #[component]
-fn Detail(event: String, text: String) -> impl IntoView {
-    match words::identified_by_detail(&event) {
-        Some(what) => {
-            let end = format!("…{}", end_of(&text));
-            view! { <span title=text>{what}" "<code>{end}</code></span> }.into_any()
-        }
+fn Detail(event: String, outcome: String, text: String) -> impl IntoView {
+    match words::identified_by_detail(&event, &outcome) {
+        Some(what) => view! { <ById what id=text/> }.into_any(),
         None => view! { {words::capitalised(&text)} }.into_any(),
     }
+}
+
+/// Something that is known by its id alone. Of that the end is enough to tell two apart; all of it is a pointer away.
+#[component]
+fn ById(what: &'static str, id: String) -> impl IntoView {
+    let end = format!("…{}", end_of(&id));
+    view! { <span title=id>{what}" "<code>{end}</code></span> }
 }
 
 fn end_of(id: &str) -> &str {

@@ -8,6 +8,7 @@ use crate::{
     auth::{Actor, Auth, Message, MessageQuery, MessageState},
     web::{
         AppState,
+        caller::Caller,
         pages::{
             components::{Said, Table, Time, address},
             fields::{ButtonAlert, Choice},
@@ -41,6 +42,7 @@ struct ListQuery {
 async fn page(
     signed_in: SignedInVisit,
     State(auth): State<Auth>,
+    Caller(client): Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
     let wanted = MessageQuery {
@@ -48,7 +50,7 @@ async fn page(
         cursor: asked(&query.cursor),
         state: asked(&query.state),
     };
-    let found = auth.list_messages(&signed_in.actor(), wanted).await;
+    let found = auth.list_messages(&signed_in.actor(), wanted, &client).await;
     list::respond(&signed_in.visit, "Mail", found, |found| {
         let list = List {
             name: "mail",

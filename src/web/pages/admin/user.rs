@@ -13,6 +13,7 @@ use crate::{
     id::UserId,
     web::{
         AppState,
+        caller::Caller,
         pages::{
             components::{Said, Section, Time, address},
             fields::{ButtonAlert, Field, FormView},
@@ -46,9 +47,10 @@ pub(super) fn path_of(id: UserId) -> String {
 async fn page(
     signed_in: SignedInVisit,
     State(auth): State<Auth>,
+    Caller(client): Caller,
     PathId(id): PathId<UserId>,
 ) -> Result<Response, Problem> {
-    let review = auth.review_user(&signed_in.actor(), id).await?;
+    let review = auth.review_user(&signed_in.actor(), id, &client).await?;
     let head = Head::new(review.user.email.clone()).wide();
     Ok(signed_in.visit.show(head, || view! { <UserPage review/> }))
 }

@@ -9,6 +9,7 @@ use crate::{
     auth::{Auth, User, UserQuery},
     web::{
         AppState,
+        caller::Caller,
         pages::{
             components::{Said, Table, Time, address},
             fields::{Choice, Field},
@@ -41,6 +42,7 @@ struct ListQuery {
 async fn page(
     signed_in: SignedInVisit,
     State(auth): State<Auth>,
+    Caller(client): Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
     let wanted = UserQuery {
@@ -50,7 +52,7 @@ async fn page(
         role: asked(&query.role),
         status: asked(&query.status),
     };
-    let found = auth.list_users(&signed_in.actor(), wanted).await;
+    let found = auth.list_users(&signed_in.actor(), wanted, &client).await;
     list::respond(&signed_in.visit, "Users", found, |found| {
         let list = List {
             name: "users",
