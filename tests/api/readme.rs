@@ -201,7 +201,7 @@ const IN_SENTENCES: [(&str, &str); 21] = [
     ("vestibule keys rotate", "the_commands_of_the_table_work"),
     ("vestibule keys rotate --now", "the_commands_of_the_table_work"),
     ("vestibule restore", "the_commands_of_the_table_work"),
-    ("chmod 600 .env", "tests/systemd/run"),
+    ("chmod 600", "tests/systemd/run"),
     ("openssl rand", "tests/systemd/run"),
     ("systemctl enable --now vestibule", "tests/systemd/run"),
     ("systemctl edit vestibule", "tests/systemd/run"),
