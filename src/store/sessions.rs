@@ -170,7 +170,7 @@ macro_rules! session_columns {
     };
 }
 
-/// One row, as the first alone comes back with one change of threads less: the roles are one text, and none has a space.
+/// One row, so that a request asks for the first alone: the roles are one text, and none has a space.
 pub(super) const FIND_USER_OF_LIVE: &str = "SELECT u.id, u.email, u.username, u.name, u.email_verified_at, \
      u.disabled_at, u.external_id, u.created_at, u.updated_at, \
      (SELECT string_agg(r.role, ' ') FROM user_roles r WHERE r.user_id = u.id) \
