@@ -1,7 +1,7 @@
 //! Connections: how they are accepted, with TLS and without, how long each may take to say what it wants, and how they
 //! end.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use axum::{body::Body, http::Request, serve::Listener};
 use hyper::{body::Incoming, server::conn::http1};
@@ -15,6 +15,7 @@ use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval, timeout},
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::{Accept, TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 use tower::{Service, ServiceExt};
 
@@ -24,11 +25,18 @@ use crate::{tls::TlsFiles, web};
 /// many and says nothing would otherwise have all that this process can hold.
 const HEADER_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long a connection may take none of what it is sent: whoever asks for much and reads nothing would otherwise have it
+/// kept for them for ever. Who reads slowly goes on.
+const WRITE_LIMIT: Duration = Duration::from_secs(15);
+
 /// How long a connection may take to agree on its encryption, for the same reason.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// How often the files of the certificate are looked at. They are renewed weeks ahead: this is for whoever watches.
 const CERTIFICATE_PAUSE: Duration = Duration::from_secs(5);
+
+/// A connection whose peer has to take what it is sent.
+type Stream = Pin<Box<TimeoutStream<TcpStream>>>;
 
 /// How to be the server of the certificate that is good at the moment; none without TLS.
 pub(crate) type Encryption = Option<watch::Receiver<Arc<ServerConfig>>>;
@@ -51,6 +59,7 @@ pub(crate) async fn serve(
             // An error means that the app is gone, which is a stop too.
             _ = stopped.wait_for(|stop| *stop) => break,
         };
+        let stream = hasten(stream);
         let Ok(service) = services.call(peer).await;
         let service =
             TowerToHyperService::new(service.map_request(|request: Request<Incoming>| request.map(Body::new)));
@@ -73,8 +82,14 @@ pub(crate) async fn serve(
     graceful.shutdown().await;
 }
 
+fn hasten(stream: TcpStream) -> Stream {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_LIMIT));
+    Box::pin(stream)
+}
+
 /// The stream inside of TLS, if the client comes to terms in time.
-async fn agree(handshake: Accept<TcpStream>, mut stopped: watch::Receiver<bool>) -> Option<TlsStream<TcpStream>> {
+async fn agree(handshake: Accept<Stream>, mut stopped: watch::Receiver<bool>) -> Option<TlsStream<Stream>> {
     tokio::select! {
         agreed = timeout(HANDSHAKE_LIMIT, handshake) => agreed.ok()?.ok(),
         _ = stopped.wait_for(|stop| *stop) => None,

@@ -1,6 +1,6 @@
 //! Clients that keep a connection and do not use it.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -11,8 +11,12 @@ use crate::support::{Place, both_engines, one_engine, send_unfinished};
 
 both_engines![a_stop_waits_for_a_request_in_flight_and_not_for_an_idle_connection];
 
-// Neither comes near the database.
-one_engine![sqlite: Sqlite, a_request_that_is_never_finished_is_not_waited_for];
+// None comes near the database.
+one_engine![
+    sqlite: Sqlite,
+    a_request_that_is_never_finished_is_not_waited_for,
+    an_answer_that_is_never_read_is_not_kept_and_one_that_is_read_slowly_is,
+];
 
 async fn a_request_that_is_never_finished_is_not_waited_for(place: Place) {
     let server = place.start().await;
@@ -36,6 +40,39 @@ async fn a_request_that_is_never_finished_is_not_waited_for(place: Place) {
     assert!(bodiless.starts_with("HTTP/1.1 408 "), "{bodiless}");
     assert!(bodiless.contains("\"code\":\"request_timeout\""), "{bodiless}");
     assert!((14..18).contains(&third.as_secs()), "{third:?}");
+}
+
+async fn an_answer_that_is_never_read_is_not_kept_and_one_that_is_read_slowly_is(place: Place) {
+    let server = place.start().await;
+    let document = server.anonymous().get("/openapi.json").await.expect(200).text();
+    // More than the system keeps for either end.
+    let answers = (64 << 20) / document.len();
+    let (never, slowly) = tokio::join!(
+        read_after(server.address(), answers, 0),
+        read_after(server.address(), answers, 1 << 20),
+    );
+    assert!(never < answers * document.len(), "{never}");
+    assert!(slowly > answers * document.len(), "{slowly}");
+}
+
+/// Asks for the document so many times, reads so much of the answers in each of the seconds in which whoever reads nothing
+/// is given up, and then all that there is: how many bytes it was.
+async fn read_after(address: SocketAddr, answers: usize, bytes_a_second: usize) -> usize {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let last = "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let requests = request.repeat(answers - 1) + last;
+    stream.write_all(requests.as_bytes()).await.unwrap();
+    let mut read = 0;
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut part = vec![0; bytes_a_second];
+        read += stream.read_exact(&mut part).await.unwrap();
+    }
+    let mut rest = Vec::new();
+    // A connection that was given up may end in an error; what had come is there all the same.
+    let _ = stream.read_to_end(&mut rest).await;
+    read + rest.len()
 }
 
 async fn a_stop_waits_for_a_request_in_flight_and_not_for_an_idle_connection(place: Place) {
