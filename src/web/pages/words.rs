@@ -3,8 +3,8 @@
 
 use crate::auth::{Error, EventKind, MessageState};
 
-const REFUSALS: [(&str, &str); 13] = [
-    (Error::InvalidCredentials.code(), "Wrong username or password."),
+const REFUSALS: [(&str, &str); 14] = [
+    (Error::InvalidCredentials.code(), "Wrong username, address or password."),
     (
         Error::InactiveUser.code(),
         "This account is disabled. Ask whoever runs this site.",
@@ -19,6 +19,10 @@ const REFUSALS: [(&str, &str); 13] = [
     (
         Error::SignUpClosed.code(),
         "Nobody can make an account here at the moment.",
+    ),
+    (
+        Error::MessageWithoutAddress.code(),
+        "This message cannot be sent again: its account was deleted, and its address with it.",
     ),
     (
         Error::LastAdmin.code(),
