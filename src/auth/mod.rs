@@ -13,6 +13,7 @@ mod audit;
 mod authenticate;
 mod change_email;
 mod change_password;
+mod check_link;
 mod create_user;
 mod delete_account;
 mod delete_user;
