@@ -23,6 +23,7 @@ mod end_user_sessions;
 mod error;
 mod export_account;
 mod fields;
+mod find_invitation;
 mod find_user;
 mod finish_reset;
 mod grant_role;
@@ -78,7 +79,8 @@ pub use self::{
     error::{Error, Exceeded, FieldError},
     export_account::Export,
     fields::{Client, EmailAddress, Username},
-    import_users::{ForeignRow, ForeignUser, ImportCounts, ImportOutcome, ImportRun, ImportUsers},
+    find_user::FoundUser,
+    import_users::{ForeignRow, ForeignUser, ImportCounts, ImportOutcome, ImportRun, ImportUsers, UNNAMED_SOURCE},
     invite_user::InviteUser,
     keys::{KeyStatus, SigningKeyError},
     limits::{DeviceProof, Limits},
