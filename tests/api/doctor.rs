@@ -220,7 +220,7 @@ async fn every_mistake_in_the_configuration_is_a_line(place: Place) {
 
 async fn what_is_probably_not_meant_in_the_file_of_settings_is_warned_of(place: Place) {
     let file = place.directory().join(".env");
-    let settings = "ALLOW_SIGNUPS=false\nPOSTGRES_PASSWORD=hunter2\nSITE_NAME=Mine\n";
+    let settings = "ALLOW_SIGNUPS=false\nPOSTGRES_PASSWORD=hunter2\nSITE_NAME=Mine$nobody\nSITE_ACCENT=#0b57d0\n";
     fs::write(&file, settings).expect("a file");
     fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("its mode");
     let meant = "ALLOW_SIGNUPS, which is not known: did you mean ALLOW_SIGNUP?";
@@ -228,11 +228,27 @@ async fn what_is_probably_not_meant_in_the_file_of_settings_is_warned_of(place: 
     let finished = doctor(&place, &[("ALLOW_SIGNUPSS", "false")]).await;
     finished.passes("warn  configuration", &[meant]);
     finished.passes("warn  configuration", &["POSTGRES_PASSWORD", "does not know"]);
-    for unsaid in ["SIGNUPSS", "hunter2", "SITE_NAME", "chmod 600 .env"] {
+    let dollar = ".env, line 3 (SITE_NAME): $nobody was replaced by nothing";
+    let hash = ".env, line 4 (SITE_ACCENT): what begins with # is a comment, so it is not set";
+    finished.passes("warn  configuration", &[dollar, "single quotes"]);
+    finished.passes("warn  configuration", &[hash, "SITE_ACCENT='#…'"]);
+    for unsaid in ["SIGNUPSS", "hunter2", "chmod 600 .env"] {
         assert!(!finished.stdout.contains(unsaid), "{unsaid} in {finished:?}");
     }
-    let output = Process::start(&place, &[]).await.output();
-    assert!(output.contains("WARN") && output.contains(meant), "{output}");
+    let slip = [("PUBLIC_URLS", "http://localhost")];
+    let output = Process::start(&place, &slip).await.output();
+    for said in [
+        "WARN",
+        meant,
+        dollar,
+        hash,
+        "the environment sets PUBLIC_URLS, which is not known",
+    ] {
+        assert!(output.contains(said), "no {said} in {output}");
+    }
+    let refused = doctor(&place, &[("SITE_LOGO", "/nowhere")]).await;
+    refused.fails("configuration", &["SITE_LOGO"]);
+    assert!(refused.stderr.contains(hash), "{refused:?}");
 
     let secret = format!("SEALING_KEY={}\n", crate::support::SECRET_KEY);
     fs::write(&file, secret).expect("a file");
