@@ -94,6 +94,24 @@ pub(super) fn identified_by_detail(event: &str) -> Option<&'static str> {
     }
 }
 
+/// Whether only admins do this, or the operator, who has no account. Not so with keys: time alone rotates them too.
+pub(super) fn is_of_admins(event: &str) -> bool {
+    matches!(
+        EventKind::named(event),
+        Some(
+            EventKind::CreateUser
+                | EventKind::InviteUser
+                | EventKind::UpdateUser
+                | EventKind::DeleteUser
+                | EventKind::EndUserSessions
+                | EventKind::MailReset
+                | EventKind::ResendMessage
+                | EventKind::ImportUsers
+                | EventKind::RestoreBackup
+        )
+    )
+}
+
 /// How an event of the audit log ended.
 pub(super) fn outcome(code: &str) -> String {
     const OUTCOMES: [(&str, &str); 10] = [
