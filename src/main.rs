@@ -88,9 +88,17 @@ fn run() -> anyhow::Result<()> {
     let dot_env = config::read_dot_env();
     let cli = Cli::read().unwrap_or_else(|error| in_words(error).exit());
     let config = dot_env.and_then(|warnings| {
-        let mut config = Config::load(cli.settings)?;
-        config.warnings.extend(warnings);
-        Ok(config)
+        match Config::load(cli.settings) {
+            Ok(mut config) => {
+                config.warnings.extend(warnings);
+                Ok(config)
+            }
+            // A value that vanished is often why another cannot be used.
+            Err(errors) => {
+                warnings.iter().for_each(commands::remark);
+                Err(errors)
+            }
+        }
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

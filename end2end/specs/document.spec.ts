@@ -128,7 +128,8 @@ test.describe('password managers', () => {
   };
   const EMAIL = { autocomplete: 'email', type: 'email', inputmode: 'email' };
 
-  test('know each field of the pages for who is signed out', async ({ visitor }) => {
+  test('know each field of the pages for who is signed out', async ({ visitor, server }) => {
+    const reset = `/reset-password?token=${await server.resetToken(await server.signUp())}`;
     const pages: Record<string, Record<string, Record<string, string>>> = {
       '/login': { 'Username or email address': { ...USERNAME, name: 'username' }, Password: { ...CURRENT, name: 'password' } },
       '/signup': {
@@ -138,7 +139,7 @@ test.describe('password managers', () => {
         Password: { ...FRESH, name: 'password' },
       },
       '/forgot-password': { 'Email address': { ...EMAIL, name: 'email' } },
-      '/reset-password?token=x': { 'New password': { ...FRESH, name: 'new_password' } },
+      [reset]: { 'New password': { ...FRESH, name: 'new_password' } },
     };
     for (const [path, fields] of Object.entries(pages)) {
       await visitor.visit(path);

@@ -2,7 +2,7 @@
 
 import { expect, test } from '../support/test.ts';
 
-const WRONG = 'Wrong username or password.';
+const WRONG = 'Wrong username, address or password.';
 
 test('a failure leaves nothing in the address, the history or the jar, and is told once', async ({ visitor, server }) => {
   const ann = await server.signUp();

@@ -79,7 +79,7 @@ test('somebody signs up, verifies, signs in, changes the password, forgets it, r
 
   await test.step('signs in with the new one only, and out', async () => {
     await visitor.logIn(ann);
-    await visitor.isAlerted('Wrong username or password.');
+    await visitor.isAlerted('Wrong username, address or password.');
     await visitor.logIn(ann, resetTo);
     await visitor.isAt('/profile', 'Profile');
     await visitor.signOut();

@@ -30,7 +30,7 @@ test('too many wrong passwords are answered with the time to wait, and what was 
   const ann = await server.signUp();
   for (let tries = 1; tries <= 3; tries++) {
     await visitor.logIn(ann, 'not my password');
-    await visitor.isRefused({ title: 'Sign in', alert: 'Wrong username or password.', kept: { [NAME]: ann.email } });
+    await visitor.isRefused({ title: 'Sign in', alert: 'Wrong username, address or password.', kept: { [NAME]: ann.email } });
   }
   // The right one is refused too, or the answer would tell when it was guessed.
   await visitor.logIn(ann);

@@ -1,7 +1,7 @@
 import { Person, expect, test } from '../support/test.ts';
 
 const TITLE = 'Sign in';
-const WRONG = 'Wrong username or password.';
+const WRONG = 'Wrong username, address or password.';
 
 test('an account is signed in by its address or its username', async ({ visitor, another, server }) => {
   const ann = await server.signUp();

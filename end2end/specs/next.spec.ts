@@ -19,7 +19,7 @@ test('the wish survives a wrong password', async ({ visitor, server }) => {
   await visitor.visit('/login?next=/products');
   await visitor.fill({ 'Username or email address': ann.email, Password: 'not my password' });
   await visitor.submit('Sign in');
-  await visitor.isAlerted('Wrong username or password.');
+  await visitor.isAlerted('Wrong username, address or password.');
   await visitor.fill({ Password: ann.password });
   await visitor.submit('Sign in');
   await visitor.isAt('/products', 'Products');

@@ -159,7 +159,7 @@ test.describe('password', () => {
     await elsewhere.page.reload();
     await elsewhere.isAt('/login?next=/profile', 'Sign in');
     await elsewhere.logIn(user);
-    await elsewhere.isAlerted('Wrong username or password.');
+    await elsewhere.isAlerted('Wrong username, address or password.');
     await elsewhere.logIn(user, NEW_PASSWORD);
     await elsewhere.isAt('/profile', TITLE);
     await server.mailbox.waitFor(user.email, 'Your password for Vestibule was changed');
@@ -286,7 +286,7 @@ test.describe('deletion', () => {
     await elsewhere.visit('/profile');
     await elsewhere.isAt('/login?next=/profile', 'Sign in');
     await visitor.logIn(user);
-    await visitor.isAlerted('Wrong username or password.');
+    await visitor.isAlerted('Wrong username, address or password.');
   });
 
   test('a wrong password or none deletes nothing', async ({ visitor, user }) => {

@@ -157,7 +157,7 @@ test('a house that was closed meanwhile takes no form of before', async ({ serve
   await visitor.going(() => visitor.page.getByRole('main').getByRole('button').click());
   await visitor.sees('Sign-up is closed');
   await visitor.logIn(ann);
-  await visitor.isAlerted('Wrong username or password.');
+  await visitor.isAlerted('Wrong username, address or password.');
 });
 
 test('a private sign-up answers alike whether or not the address has an account', async ({ serverWith, another }) => {

@@ -37,9 +37,8 @@ test('a used link is worth nothing, and another can be asked for', async ({ visi
   const ann = await server.signUpVerified();
   const token = await server.verificationToken(ann);
   await visitor.visit(`/verify-email?token=${token}`);
-  const verify = visitor.button('Verify address');
-  if (await verify.isVisible()) await visitor.submit(verify);
   await visitor.isAlerted(OLD_LINK);
+  await expect(visitor.button('Verify address')).toHaveCount(0);
 });
 
 test('who has lost the link gets another, and everybody else the same answer', async ({ visitor, server }) => {
@@ -49,8 +48,6 @@ test('who has lost the link gets another, and everybody else the same answer', a
   const answers = [];
   for (const person of [ann, nobody]) {
     await visitor.visit('/verify-email?token=none');
-    const verify = visitor.button('Verify address');
-    if (await verify.isVisible()) await visitor.submit(verify);
     await visitor.isAlerted(OLD_LINK);
     await visitor.fill({ 'Email address': person.email });
     await visitor.submit('Send the link again');
@@ -68,8 +65,6 @@ test('who has lost the link gets another, and everybody else the same answer', a
 
 test('what is no address is refused at its field', async ({ visitor }) => {
   await visitor.visit('/verify-email?token=none');
-  const verify = visitor.button('Verify address');
-  if (await verify.isVisible()) await visitor.submit(verify);
   await visitor.fill({ 'Email address': 'ann at example' });
   await visitor.submit('Send the link again');
   await visitor.isRefused({

@@ -14,7 +14,7 @@ pub enum StartError {
     #[error(transparent)]
     Keys(#[from] SigningKeyError),
     /// The generated sealing key, kept in `DATA_DIR`.
-    #[error("cannot read or make the sealing key")]
+    #[error("cannot {} the sealing key", read_or_make(.0))]
     SealingKey(#[source] io::Error),
     /// The built-in mailbox, kept in `DATA_DIR`.
     #[error("cannot open the mailbox in {directory}")]
@@ -40,6 +40,14 @@ pub enum StartError {
         /// What the operating system said.
         source: io::Error,
     },
+}
+
+/// One that is missing, damaged or another's is not made anew.
+fn read_or_make(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::InvalidData => "read",
+        _ => "read or make",
+    }
 }
 
 /// Why nobody may listen there, and what to do about it.

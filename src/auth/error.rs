@@ -59,6 +59,9 @@ pub enum Error {
     /// There is no such thing, or not for this caller.
     #[error("Not found")]
     NotFound,
+    /// A message whose account was deleted, or never was, and which goes nowhere.
+    #[error("This message cannot be sent again: there is no account for it, and no address")]
+    MessageWithoutAddress,
     /// The operation would leave nobody to administer the server.
     #[error("The last active admin cannot be demoted, disabled or deleted")]
     LastAdmin,
@@ -137,6 +140,7 @@ impl Error {
             Self::LinkInvalid => "link_invalid",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
+            Self::MessageWithoutAddress => "message_without_address",
             Self::LastAdmin => "last_admin",
             Self::TooManyRequests(_) => "too_many_requests",
             Self::Busy => "busy",

@@ -84,7 +84,11 @@ impl Auth {
         Ok(device)
     }
 
-    async fn find_password_link(&self, hash: &str, now: Timestamp) -> Result<Option<(LinkTokenRow, LinkKind)>, Error> {
+    pub(super) async fn find_password_link(
+        &self,
+        hash: &str,
+        now: Timestamp,
+    ) -> Result<Option<(LinkTokenRow, LinkKind)>, Error> {
         for kind in CHOOSE_PASSWORD {
             if let Some(link) = self.store().find_link_token(hash, kind.as_str(), now).await? {
                 return Ok(Some((link, kind)));

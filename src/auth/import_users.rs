@@ -28,6 +28,9 @@ const TRIES: u32 = 5;
 
 const EXTERNAL_ID_MAX_CHARS: usize = 200;
 
+/// What an application is called that nobody has named.
+pub const UNNAMED_SOURCE: &str = "default";
+
 /// Stored where there is no usable hash: it verifies no password, at the price of one that does.
 const NO_PASSWORD: &str = "!";
 
@@ -70,8 +73,9 @@ pub struct ForeignRow {
     reason = "independent switches, not the states of anything"
 )]
 pub struct ImportUsers {
-    /// What the application is called, so that two of them may have the same ids.
-    pub source: String,
+    /// What the application is called, so that two of them may have the same ids. `None` is [`UNNAMED_SOURCE`], as long as
+    /// nothing looks as if it were another.
+    pub source: Option<String>,
     /// Whether addresses count as verified of which the source does not say it.
     pub verified: bool,
     /// Whether roles are brought over, but for [`ADMIN`].
@@ -84,6 +88,12 @@ pub struct ImportUsers {
     pub bring_back: bool,
     /// Whether nothing is to be written.
     pub dry_run: bool,
+}
+
+impl ImportUsers {
+    fn source(&self) -> &str {
+        self.source.as_deref().unwrap_or(UNNAMED_SOURCE)
+    }
 }
 
 /// What became of one row.
@@ -181,7 +191,7 @@ type Judged = Result<Candidate, String>;
 impl ImportRun {
     /// An import that begins.
     pub fn new(options: ImportUsers) -> Result<Self, Error> {
-        let source = options.source.as_str();
+        let source = options.source();
         if source.is_empty() || source.chars().count() > 64 || source.chars().any(is_unprintable_in_prose) {
             let rule = "The name of a source is 1 to 64 characters";
             return Err(Error::invalid_field("source", "invalid_source", rule));
@@ -218,7 +228,7 @@ impl ImportRun {
         }
         let id = user.external_id.as_deref();
         let known_by = id.map_or(["address", email.key()], |id| ["id", id]);
-        let source_key = digest(&[&self.options.source, known_by[0], known_by[1]]);
+        let source_key = digest(&[self.options.source(), known_by[0], known_by[1]]);
         let source_key = BASE64_URL_SAFE_NO_PAD.encode(source_key);
         let address_key = BASE64_URL_SAFE_NO_PAD.encode(digest(&[&source_key, email.key()]));
         self.seen.note(&email, &source_key, row.number)?;
@@ -271,6 +281,39 @@ impl ImportRun {
         candidate.user.roles.sort_unstable();
         candidate.without.sort_unstable();
         candidate.without.dedup();
+    }
+
+    /// Refuses what looks like the users of another application than the one that was imported before. Nobody has said that
+    /// it is one, and the next user whose id is new would count as the first one's. The first batch tells: ids begin anew in
+    /// every application. Where most of those that are known have the address that they had, it is the same one, and some of
+    /// its users have moved.
+    fn refuse_another_application(&self, rows: &[Judged], known: &Known) -> Result<(), Error> {
+        if self.options.source.is_some() || self.counts != ImportCounts::default() {
+            return Ok(());
+        }
+        let with_ids = rows.iter().filter_map(|row| row.as_ref().ok());
+        let with_ids: Vec<&Candidate> = with_ids.filter(|new| new.user.external_id.is_some()).collect();
+        let (mut same, mut others) = (0, 0);
+        for new in &with_ids {
+            match known.imports.get(&new.source_key) {
+                Some(before) if before.user_id.is_none() => {}
+                Some(before) if before.address_key == new.address_key => same += 1,
+                Some(_) => others += 1,
+                None => {}
+            }
+        }
+        if others == 0 || others < same {
+            return Ok(());
+        }
+        let (all, were) = (with_ids.len(), if others == 1 { "was" } else { "were" });
+        Err(Error::invalid_field(
+            "source",
+            "another_application",
+            format!(
+                "this looks like another application: {others} of {all} ids {were} imported before with other addresses. Name \
+                 it with --source NAME, or with --source {UNNAMED_SOURCE} if it is the same after all; nothing was written"
+            ),
+        ))
     }
 
     /// What is to be written, and what becomes of each row by it.
@@ -466,13 +509,17 @@ impl Auth {
     ) -> Result<Vec<ImportOutcome>, Error> {
         let now = self.now();
         let known = self.known_of(rows).await?;
+        run.refuse_another_application(rows, &known)?;
         let decision = run.decide(rows, &known, now);
         if !run.options.dry_run {
             let event = run.event.unwrap_or_else(|| EventId::new(now));
             let counts = decision.counts;
             let detail = format!(
                 "from {}: {} imported, {} unchanged, {} skipped",
-                run.options.source, counts.imported, counts.unchanged, counts.skipped
+                run.options.source(),
+                counts.imported,
+                counts.unchanged,
+                counts.skipped
             );
             let mut tx = self.store().begin().await?;
             tx.insert_imported_users(&decision.users).await?;

@@ -14,6 +14,7 @@ mod audit;
 mod authenticate;
 mod change_email;
 mod change_password;
+mod check_link;
 mod create_user;
 mod delete_account;
 mod delete_user;
@@ -24,6 +25,7 @@ mod end_user_sessions;
 mod error;
 mod export_account;
 mod fields;
+mod find_invitation;
 mod find_user;
 mod finish_reset;
 mod grant_role;
@@ -81,7 +83,8 @@ pub use self::{
     error::{Error, Exceeded, FieldError},
     export_account::Export,
     fields::{Client, EmailAddress, Username},
-    import_users::{ForeignRow, ForeignUser, ImportCounts, ImportOutcome, ImportRun, ImportUsers},
+    find_user::FoundUser,
+    import_users::{ForeignRow, ForeignUser, ImportCounts, ImportOutcome, ImportRun, ImportUsers, UNNAMED_SOURCE},
     invite_user::InviteUser,
     keys::{KeyStatus, SigningKeyError},
     limits::{DeviceProof, Limits},

@@ -56,7 +56,7 @@ impl Auth {
         self.commit_and_wake(tx).await
     }
 
-    async fn find_verification_link(
+    pub(super) async fn find_verification_link(
         &self,
         hash: &str,
         now: Timestamp,

@@ -1,8 +1,8 @@
 //! `vestibule user import`: the users of another application.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, BufWriter, IsTerminal, Write},
+    fs::{self, File, OpenOptions},
+    io::{self, BufWriter, IsTerminal, Read, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -13,7 +13,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use vestibule::{
     app,
-    auth::{Actor, Auth, Client, ForeignRow, ImportCounts, ImportOutcome, ImportRun, ImportUsers},
+    auth::{
+        Actor, Auth, Client, Error, ForeignRow, ImportCounts, ImportOutcome, ImportRun, ImportUsers, UNNAMED_SOURCE,
+    },
     config::{Config, DatabaseUrl},
     import::{Field, Format, Mapping, Source},
 };
@@ -60,9 +62,15 @@ pub(crate) struct Import {
                 hashed_password, is_active, disabled, email_verified, role, is_superuser, created_at"
     )]
     mapped: Vec<(Field, String)>,
-    /// The application's name, where users of more than one are imported: ids of one are not those of another
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    source: String,
+    #[arg(
+        long,
+        value_name = "NAME",
+        help = format!(
+            "The application's name, where users of more than one are imported: ids of one are not those of another \
+             [default: {UNNAMED_SOURCE}, unless the first users have ids that others were imported with]"
+        )
+    )]
+    source: Option<String>,
     /// Count addresses as verified where the application does not say
     #[arg(long)]
     verified: bool,
@@ -101,6 +109,10 @@ pub(crate) async fn run(import: &Import, config: &Config) -> anyhow::Result<()> 
     super::say(format_args!("Reading {}", source.describe()))?;
     let work = async |auth: &Auth| {
         let done = copy(auth, &mut run, &mut source, &mut report).await;
+        if done.as_ref().is_err_and(|error| error.is::<Refused>()) {
+            report.discard();
+            return done;
+        }
         let told = report.end(run.counts(), config);
         // What broke the import off is more to know than that it cannot be told what came of it.
         done.context("the import broke off; what was imported stays, and the next run goes on from there")?;
@@ -168,12 +180,40 @@ impl Import {
             Some(_) => Some(Format::JsonLines),
             None => Format::of(path),
         };
+        if format.is_none() && is_sqlite(path) {
+            bail!(
+                "{0} is a SQLite database: vestibule user import --from sqlite:{0} --table users",
+                path.display()
+            );
+        }
         format.with_context(|| {
             format!(
                 "the name of {} does not tell what it is: add --format jsonl or csv",
                 path.display()
             )
         })
+    }
+}
+
+/// By its first bytes (<https://www.sqlite.org/fileformat.html>, section 1.3).
+fn is_sqlite(path: &Path) -> bool {
+    let mut header = [0; 16];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header == *b"SQLite format 3\0"
+}
+
+/// Nothing was imported, and nothing will be until something is said differently.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(String);
+
+fn refused(error: Error) -> anyhow::Error {
+    match error {
+        Error::InvalidFields(faults) => {
+            let messages: Vec<String> = faults.into_iter().map(|fault| fault.message).collect();
+            Refused(messages.join("; ")).into()
+        }
+        other => other.into(),
     }
 }
 
@@ -187,7 +227,8 @@ async fn copy(auth: &Auth, run: &mut ImportRun, source: &mut Source, report: &mu
         let described: Vec<Described> = rows.iter().map(Described::of).collect();
         let outcomes = auth
             .import_users(&Actor::Operator, run, rows, &Client::default())
-            .await?;
+            .await
+            .map_err(refused)?;
         for (row, outcome) in described.iter().zip(&outcomes) {
             report.add(row, outcome)?;
         }
@@ -249,6 +290,7 @@ struct Entry<'a> {
 
 /// What there is to tell of an import: the first of it on the screen, all of it in a file.
 struct Report {
+    path: Option<PathBuf>,
     file: Option<BufWriter<File>>,
     told: Vec<String>,
     untold: u64,
@@ -263,15 +305,31 @@ impl Report {
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
             let created = options.write(true).create_new(true).open(path);
-            created.with_context(|| format!("cannot make the report {}", path.display()))
+            created.map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => anyhow::anyhow!(
+                    "{} exists already, and is not overwritten; give the report another name",
+                    path.display()
+                ),
+                _ => anyhow::Error::new(error).context(format!("cannot make the report {}", path.display())),
+            })
         });
         Ok(Self {
+            path: import.report.clone(),
             file: file.transpose()?.map(BufWriter::new),
             told: Vec::new(),
             untold: 0,
             dry_run: import.dry_run,
             keeps_roles: import.keep_roles,
         })
+    }
+
+    /// Takes the file away again, which there is nothing to write into and which would be in the way of the next run's.
+    fn discard(&mut self) {
+        self.file = None;
+        if let Some(path) = &self.path {
+            // Where that fails, the next run says that it is there.
+            let _ = fs::remove_file(path);
+        }
     }
 
     fn add(&mut self, row: &Described, outcome: &ImportOutcome) -> anyhow::Result<()> {

@@ -31,6 +31,7 @@ pub(crate) enum Command {
     /// Have a message sent again, or at once; a running server does so within seconds
     Resend {
         /// Its id, as `mail list` shows it
+        #[arg(value_parser = message_id)]
         id: MessageId,
     },
     /// Write the built-in templates into a folder, to change them there; `MAIL_TEMPLATES` puts them in place
@@ -38,6 +39,11 @@ pub(crate) enum Command {
         /// The folder; it is made if it is not there
         folder: PathBuf,
     },
+}
+
+fn message_id(text: &str) -> Result<MessageId, &'static str> {
+    text.parse()
+        .map_err(|_| "no id of a message; vestibule mail list shows them")
 }
 
 pub(crate) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
@@ -54,6 +60,9 @@ async fn resend(auth: &Auth, id: MessageId) -> anyhow::Result<()> {
     let sent = auth.resend_message(&Actor::Operator, id, &Client::default()).await;
     match sent {
         Err(Error::NotFound) => bail!("there is no message {id}, or it is being sent at this moment"),
+        Err(Error::MessageWithoutAddress) => {
+            bail!("{id} cannot be sent again: the account was deleted, and its address with it")
+        }
         sent => {
             let message = sent?;
             Ok(super::say(format_args!("{} waits to be sent", message.id))?)

@@ -21,7 +21,7 @@ use std::{
 use serde::Serialize;
 use uuid::Uuid;
 use vestibule::{
-    app::Services,
+    app::{self, Services},
     auth::Auth,
     clock::SystemClock,
     config::{Config, DatabaseUrl},
@@ -50,7 +50,7 @@ fn no_database(name: impl std::fmt::Display) -> anyhow::Error {
 pub(crate) async fn missing_database(config: &Config) -> anyhow::Result<Option<String>> {
     let name = match &config.database {
         DatabaseUrl::Sqlite(path) => path.display().to_string(),
-        DatabaseUrl::Postgres(_) => "where DATABASE_URL leads to".to_owned(),
+        DatabaseUrl::Postgres(_) => app::location(&config.database).to_string(),
     };
     Ok((!Services::has_database(config).await?).then_some(name))
 }

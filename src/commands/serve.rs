@@ -9,7 +9,7 @@ use vestibule::{
     app,
     clock::SystemClock,
     config::{Config, PublicUrl},
-    telemetry,
+    doctor, telemetry,
 };
 
 use super::health::reachable;
@@ -17,9 +17,11 @@ use super::health::reachable;
 /// Serves until it is asked to stop by SIGTERM or Ctrl-C.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     telemetry::init(config.log_format)?;
-    for warning in &config.warnings {
+    let proxy = doctor::unnamed_proxy(&config);
+    for warning in config.warnings.iter().map(String::as_str).chain(proxy) {
         tracing::warn!("{warning}");
     }
+    let older_key = doctor::sealing_key_that_is_there(&config);
     let site = config.public_url.clone();
     let database = app::location(&config.database);
     let scheme = if config.tls.is_some() { "https" } else { "http" };
@@ -29,6 +31,13 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     gather_entropy();
     let new = if app.has_new_database() { " (new)" } else { "" };
     tracing::info!("the database is {database}{new}");
+    if let Some(key) = older_key.filter(|_| app.has_new_database()) {
+        tracing::warn!(
+            "{} is from before, and there was no database: this one is new and has no users. If there were some, stop, and \
+             restore a backup or mount the right directory",
+            key.display()
+        );
+    }
     tracing::info!("listening on {scheme}://{}", app.address());
     tracing::info!("the site is at {site}, its API is described at {site}/docs");
     if let Some(address) = app.metrics_address() {

@@ -5,7 +5,10 @@ use std::io::{self, BufRead, IsTerminal};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use vestibule::{
-    auth::{ADMIN, Actor, Auth, Client, CreateUser, Error, FieldError, InviteUser, UpdateUser, User, UserQuery},
+    app,
+    auth::{
+        ADMIN, Actor, Auth, Client, CreateUser, Error, FieldError, FoundUser, InviteUser, UpdateUser, User, UserQuery,
+    },
     config::Config,
     id::UserId,
     password::Password,
@@ -107,7 +110,7 @@ pub(crate) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
     match command {
         Command::Create(new) => create_account(new, config).await,
         Command::Import(import) => super::import::run(&import, config).await,
-        Command::Account(command) => super::with_auth(config, async |auth| obey(command, auth).await).await,
+        Command::Account(command) => super::with_auth(config, async |auth| obey(command, auth, config).await).await,
     }
 }
 
@@ -176,30 +179,44 @@ async fn refuse_taken(auth: &Auth, email: &str, username: Option<&str>) -> anyho
     let email = Some(email).filter(|email| email.contains('@'));
     let username = username.filter(|username| !username.contains('@') && username.parse::<UserId>().is_err());
     if let Some(email) = email
-        && is_taken(auth, email).await?
+        && let Some(found) = look_for(auth, email).await?
     {
-        bail!(
-            "Email already registered: `vestibule user show {email}` shows the account, `vestibule user grant {email}` makes \
-             an admin of it"
-        );
+        bail!("Email already registered: {}", what_to_do_with(auth, &found).await?);
     }
     if let Some(username) = username
-        && is_taken(auth, username).await?
+        && look_for(auth, username).await?.is_some()
     {
         return Err(Error::UsernameTaken.into());
     }
     Ok(())
 }
 
-async fn is_taken(auth: &Auth, name: &str) -> anyhow::Result<bool> {
+async fn look_for(auth: &Auth, name: &str) -> anyhow::Result<Option<FoundUser>> {
     match auth.find_user(&Actor::Operator, name, &Client::default()).await {
-        Err(Error::NotFound) => Ok(false),
-        Err(error) => Err(error.into()),
-        Ok(_) => Ok(true),
+        Err(Error::NotFound) => Ok(None),
+        found => Ok(Some(found?)),
     }
 }
 
-async fn obey(command: AccountCommand, auth: &Auth) -> anyhow::Result<()> {
+/// What may have been wanted by somebody who made an account that is there.
+async fn what_to_do_with(auth: &Auth, found: &FoundUser) -> anyhow::Result<String> {
+    let email = &found.user.email;
+    if !found.is_invited {
+        return Ok(format!(
+            "`vestibule user show {email}` shows the account, `vestibule user grant {email}` makes an admin of it"
+        ));
+    }
+    Ok(match auth.find_invitation(&Actor::Operator, found.user.id).await? {
+        Some(message) => format!(
+            "{email} was invited and has no password yet; `vestibule mail resend {message}` sends the invitation again"
+        ),
+        None => {
+            format!("{email} was invited and has no password yet; \"forgot password\" mails a link to choose one with")
+        }
+    })
+}
+
+async fn obey(command: AccountCommand, auth: &Auth, config: &Config) -> anyhow::Result<()> {
     let (actor, client) = (Actor::Operator, Client::default());
     match command {
         AccountCommand::List {
@@ -208,28 +225,34 @@ async fn obey(command: AccountCommand, auth: &Auth) -> anyhow::Result<()> {
             status,
             json,
         } => {
-            list(
-                auth,
-                UserQuery {
-                    q: search,
-                    role,
-                    status,
-                    ..UserQuery::default()
-                },
-                json,
-            )
-            .await?;
+            let query = UserQuery {
+                q: search,
+                role,
+                status,
+                ..UserQuery::default()
+            };
+            if list(auth, query, json).await? == 0 {
+                // Perhaps it is the wrong one.
+                let database = app::location(&config.database);
+                super::remark(format_args!("no such account in the database {database}"));
+            }
         }
-        AccountCommand::Show { user } => super::say_json(&find(auth, &user).await?)?,
+        AccountCommand::Show { user } => super::say_json(&find_account(auth, &user).await?)?,
         AccountCommand::Grant { user, role } => {
             let before = find(auth, &user).await?;
             let user = auth
                 .grant_role(&actor, before.id, &role, &client)
                 .await
                 .map_err(in_words)?;
-            super::say(roles_in_words(&user))?;
-            if !before.roles.contains(&role) {
-                remark_on_granted(auth, &user, &role).await?;
+            let is_new = !before.roles.contains(&role);
+            if is_new && role == ADMIN {
+                super::say(format_args!("{} is an admin now", user.email))?;
+            }
+            if !is_new || user.roles != [ADMIN] {
+                super::say(roles_in_words(&user))?;
+            }
+            if is_new && role != ADMIN {
+                remark_on_granted(auth, &role).await?;
             }
         }
         AccountCommand::Revoke { user, role } => {
@@ -258,10 +281,12 @@ async fn obey(command: AccountCommand, auth: &Auth) -> anyhow::Result<()> {
 }
 
 async fn find(auth: &Auth, name: &str) -> anyhow::Result<User> {
-    match auth.find_user(&Actor::Operator, name, &Client::default()).await {
-        Err(Error::NotFound) => bail!("there is no account with the id, email address or username {name}"),
-        found => Ok(found?),
-    }
+    Ok(find_account(auth, name).await?.user)
+}
+
+async fn find_account(auth: &Auth, name: &str) -> anyhow::Result<FoundUser> {
+    let found = look_for(auth, name).await?;
+    found.with_context(|| format!("there is no account with the id, email address or username {name}"))
 }
 
 async fn set_active(auth: &Auth, name: &str, is_active: bool) -> anyhow::Result<()> {
@@ -278,7 +303,9 @@ async fn set_active(auth: &Auth, name: &str, is_active: bool) -> anyhow::Result<
     Ok(super::say(format_args!("{} is {state}", user.email))?)
 }
 
-async fn list(auth: &Auth, mut query: UserQuery, json: bool) -> anyhow::Result<()> {
+/// Prints those that were asked for, and says how many.
+async fn list(auth: &Auth, mut query: UserQuery, json: bool) -> anyhow::Result<usize> {
+    let mut listed = 0;
     loop {
         let page = auth
             .list_users(&Actor::Operator, query.clone(), &Client::default())
@@ -291,18 +318,16 @@ async fn list(auth: &Auth, mut query: UserQuery, json: bool) -> anyhow::Result<(
                 super::say(describe(user))?;
             }
         }
+        listed += page.items.len();
         match page.next_cursor {
             Some(cursor) => query.cursor = Some(cursor),
-            None => return Ok(()),
+            None => return Ok(listed),
         }
     }
 }
 
 /// A role that nobody else has may be one that was mistyped.
-async fn remark_on_granted(auth: &Auth, user: &User, role: &str) -> anyhow::Result<()> {
-    if role == ADMIN {
-        return Ok(super::say(format_args!("{} is an admin now", user.email))?);
-    }
+async fn remark_on_granted(auth: &Auth, role: &str) -> anyhow::Result<()> {
     let query = UserQuery {
         role: Some(role.to_owned()),
         limit: Some(2),

@@ -1,6 +1,6 @@
 //! The variables, as text: where they come from, before anything is made of them.
 
-use std::{collections::BTreeMap, env, fmt, fs, io, iter, path::Path};
+use std::{collections::BTreeMap, env, fmt, fs, io, path::Path};
 
 use clap::{Arg, ArgMatches, Command, error::ErrorKind};
 use url::Url;
@@ -225,11 +225,15 @@ pub fn read_dot_env() -> Result<Vec<String>, ConfigErrors> {
 }
 
 fn read_dot_env_at(path: &Path) -> Result<Vec<String>, ConfigErrors> {
+    // Before the file's own are among them.
+    let names: Vec<String> = env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+    let mut warnings = misspelt(names.iter().map(String::as_str));
     let text = match fs::read_to_string(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(warnings),
         read => read.map_err(|error| unreadable(format!("cannot be read: {error}")))?,
     };
     let text = text.trim_start_matches('\u{feff}');
+    let vanished = vanished(text, |name| env::var(name).is_ok_and(|value| !value.is_empty()));
     dotenvy::from_read(text.as_bytes()).map_err(|error| match error {
         // The error quotes the line, which may hold a secret.
         dotenvy::Error::LineParse(..) => unreadable(format!(
@@ -241,7 +245,8 @@ fn read_dot_env_at(path: &Path) -> Result<Vec<String>, ConfigErrors> {
     let pairs: Vec<(String, String)> = dotenvy::from_read_iter(text.as_bytes())
         .filter_map(Result::ok)
         .collect();
-    let mut warnings = strange_names(pairs.iter().map(|(name, _)| name.as_str()));
+    warnings.extend(strange_names(pairs.iter().map(|(name, _)| name.as_str())));
+    warnings.extend(vanished);
     if pairs.iter().any(|(name, value)| is_secret(name, value)) && private_file::is_open_to_others(path) {
         warnings.push(".env holds a secret, and others on this machine can read it: chmod 600 .env".to_owned());
     }
@@ -258,29 +263,128 @@ fn unreadable(message: String) -> ConfigErrors {
 /// Where the first line is that cannot be read, and which variable it sets if that is one of ours: whatever else stands
 /// there may be a part of a secret.
 fn broken_line(text: &str) -> String {
-    let readable = |text: &str| {
-        dotenvy::from_read_iter(text.as_bytes())
-            .take_while(Result::is_ok)
-            .count()
-    };
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let mut ends = iter::once(0).chain(lines.iter().scan(0, |end, line| {
-        *end += line.len();
-        Some(*end)
-    }));
     // A value may go on over several lines: the shortest beginning with every variable that can be read.
-    let all = readable(text);
-    let before = ends.position(|end| readable(&text[..end]) == all).unwrap_or_default();
+    let before = last_lines(text).last().copied().unwrap_or_default();
     let mut left = lines.iter().zip(1..).skip(before);
-    let broken = left.find(|(line, _)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+    let broken = left.find(|(line, _)| !is_passed_over(line));
     let (line, number) = broken.map_or(("", lines.len()), |(line, number)| (*line, number));
-    let name = line.split('=').next().unwrap_or_default().trim();
-    let name = name.strip_prefix("export").unwrap_or(name).trim();
+    let name = name_in(line);
     if is_known(name) {
         format!("line {number} ({name})")
     } else {
         format!("line {number}")
     }
+}
+
+/// The number of the line on which each variable ends, as far as the text can be read.
+fn last_lines(text: &str) -> Vec<usize> {
+    let mut ends = Vec::new();
+    let mut end = 0;
+    for (line, number) in text.split_inclusive('\n').zip(1..) {
+        end += line.len();
+        let readable = dotenvy::from_read_iter(text[..end].as_bytes()).take_while(Result::is_ok);
+        ends.resize(readable.count().max(ends.len()), number);
+    }
+    ends
+}
+
+/// Whether nothing is set there.
+fn is_passed_over(line: &str) -> bool {
+    let line = line.trim_start();
+    line.is_empty() || line.starts_with('#')
+}
+
+fn name_in(line: &str) -> &str {
+    let name = line.split('=').next().unwrap_or_default().trim();
+    name.strip_prefix("export").unwrap_or(name).trim()
+}
+
+/// What to say of values that are not what their writer sees: a `#` begins a comment, and a `$` the name of a variable, whose
+/// value takes its place. `is_set` tells which of these the environment has.
+fn vanished(text: &str, is_set: impl Fn(&str) -> bool) -> Vec<String> {
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let pairs: Vec<(String, String)> = dotenvy::from_read_iter(text.as_bytes()).map_while(Result::ok).collect();
+    let (mut warnings, mut begin) = (Vec::new(), 0);
+    for (index, end) in last_lines(text).into_iter().enumerate() {
+        let passed_over = lines[begin..end].iter().take_while(|line| is_passed_over(line)).count();
+        let number = begin + passed_over + 1;
+        let assignment = lines[begin + passed_over..end].concat();
+        begin = end;
+        let Some((_, value)) = assignment.split_once('=') else {
+            continue;
+        };
+        let name = name_in(&assignment);
+        if !is_known(name) {
+            continue;
+        }
+        if is_commented_out(value) {
+            warnings.push(format!(
+                ".env, line {number} ({name}): what begins with # is a comment, so it is not set; write {name}='#…'"
+            ));
+        }
+        let is_set = |name: &str| {
+            is_set(name)
+                || pairs[..index]
+                    .iter()
+                    .any(|(other, value)| other == name && !value.is_empty())
+        };
+        if let Some(replaced) = replaced_by_nothing(value, is_set) {
+            // What follows a $ in a password is a part of it.
+            let replaced = if may_hold_secret(name) {
+                "what follows a $".to_owned()
+            } else {
+                format!("${replaced}")
+            };
+            warnings.push(format!(
+                ".env, line {number} ({name}): {replaced} was replaced by nothing; put the value in 'single quotes' if the $ \
+                 belongs to it"
+            ));
+        }
+    }
+    warnings
+}
+
+/// Whether all of the value is a comment that looks like a value: those for people begin with a space.
+fn is_commented_out(value: &str) -> bool {
+    let comment = value.trim_start().strip_prefix('#');
+    comment.is_some_and(|rest| rest.starts_with(|character: char| !character.is_whitespace()))
+}
+
+/// The first name after a `$` whose place nothing takes, read as `dotenvy` does: none is one within single quotes, after a
+/// backslash or in a comment, and one ends where letters and digits do unless it is in braces.
+fn replaced_by_nothing(value: &str, is_set: impl Fn(&str) -> bool) -> Option<&str> {
+    let (mut is_quoted, mut is_weakly_quoted) = (false, false);
+    let value = value.trim_start();
+    let mut characters = value.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '\'' if !is_weakly_quoted => is_quoted = !is_quoted,
+            _ if is_quoted => {}
+            '"' => is_weakly_quoted = !is_weakly_quoted,
+            '\\' => drop(characters.next()),
+            ' ' | '\t' if !is_weakly_quoted => return None,
+            '$' => {
+                let rest = &value[at + 1..];
+                let name = match rest.strip_prefix('{') {
+                    Some(braced) => braced.split('}').next().unwrap_or_default(),
+                    None => rest
+                        .split(|character: char| !character.is_alphanumeric())
+                        .next()
+                        .unwrap_or_default(),
+                };
+                if !is_set(name) {
+                    return Some(name);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn may_hold_secret(name: &str) -> bool {
+    matches!(name, "SECRET_KEY" | "SEALING_KEY" | "DATABASE_URL" | "SMTP_URL")
 }
 
 fn is_known(name: &str) -> bool {
@@ -305,6 +409,21 @@ fn strange_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// What to say of names in the environment, which is everybody's: of those alone that are one slip away from one of ours, and
+/// long enough for that to be no chance.
+fn misspelt<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    const LONG: usize = 8;
+    let is_meant = |name: &str, known: &str| known.len() >= LONG && strsim::osa_distance(name, known) == 1;
+    let names = names.filter(|name| !is_known(name));
+    let nearly = names.filter_map(|name| {
+        let known = VARIABLES.iter().find(|variable| is_meant(name, variable.name))?;
+        Some((name, known.name))
+    });
+    nearly
+        .map(|(name, known)| format!("the environment sets {name}, which is not known: did you mean {known}?"))
+        .collect()
 }
 
 /// The variable that somebody meant who wrote `name`, if a slip makes the one of the other.
@@ -423,7 +542,73 @@ mod tests {
     #[test]
     fn a_missing_dot_env_is_no_mistake() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(read_dot_env_at(&directory.path().join(".env")), Ok(Vec::new()));
+        assert!(read_dot_env_at(&directory.path().join(".env")).is_ok());
+    }
+
+    #[test]
+    fn a_value_of_which_something_vanishes_is_told_by_its_line() {
+        let told = |text: &str| vanished(text, |name| name == "HOME");
+        for (line, said) in [
+            ("SITE_NAME=Foo$bar", "$bar was replaced by nothing"),
+            ("SITE_NAME=\"Foo $bar\"", "$bar was replaced by nothing"),
+            ("SITE_NAME=Foo${bar_baz}", "$bar_baz was replaced by nothing"),
+            ("SITE_NAME=US$", "$ was replaced by nothing"),
+            ("export SITE_NAME = 'a'$bar", "$bar was replaced by nothing"),
+            ("SITE_ACCENT=#0b57d0", "write SITE_ACCENT='#…'"),
+            ("SITE_ACCENT = #0b57d0", "what begins with # is a comment"),
+            (
+                "SMTP_URL=smtps://u:pa$hunter2@host",
+                "what follows a $ was replaced by nothing",
+            ),
+            ("SECRET_KEY=#hunter2", "write SECRET_KEY='#…'"),
+        ] {
+            let name = name_in(line);
+            let text = format!("# $x\nSITE_LOGO='two\nlines'\n\n# More\n{line}\nPORT=1\n");
+            let warnings = told(&text);
+            assert_eq!(warnings.len(), 1, "{line}: {warnings:?}");
+            let place = format!(".env, line 6 ({name}): ");
+            assert!(
+                warnings[0].starts_with(&place) && warnings[0].contains(said),
+                "{warnings:?}"
+            );
+            assert!(!warnings[0].contains("hunter2"), "{warnings:?}");
+        }
+        for line in [
+            "SITE_NAME='Foo$bar'",
+            "SITE_NAME=Foo\\$bar",
+            "SITE_NAME=\"Foo\\$bar\"",
+            "SITE_NAME=$HOME",
+            "SITE_NAME=${HOME}/x",
+            "SITE_NAME=Foo # costs $5",
+            "SITE_ACCENT='#0b57d0'",
+            "SITE_ACCENT= # blue",
+            "SITE_ACCENT=",
+            "SITE_NAME=No#1",
+            "POSTGRES_PASSWORD=pa$x",
+            "# SITE_NAME=$x",
+        ] {
+            assert_eq!(told(&format!("{line}\n")), Vec::<String>::new(), "{line}");
+        }
+        assert_eq!(told("HOST=a\nSITE_NAME=$HOST\n"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_name_in_the_environment_is_told_only_when_it_is_one_slip_from_ours() {
+        let names = [
+            "ALOWED_ORIGINS",
+            "PUBLIC_URI",
+            "HOSTS",
+            "POST",
+            "DATABASE_USER",
+            "DATABASE_PORT",
+            "PUBLIC_URL",
+            "public_url",
+            "PATH",
+        ];
+        let warnings = misspelt(names.into_iter());
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[0].contains("ALOWED_ORIGINS") && warnings[0].ends_with("mean ALLOWED_ORIGINS?"));
+        assert!(warnings[1].contains("PUBLIC_URI") && warnings[1].ends_with("mean PUBLIC_URL?"));
     }
 
     #[test]

@@ -82,6 +82,9 @@ fn examine_directory(subject: &'static str, directory: &Path) -> Vec<Finding> {
         ),
     }];
     if is_open_to_others(directory) {
+        // In full: `chmod 700 .` would be typed wherever its reader happens to be.
+        let whole = fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
+        let name = whole.display();
         let told = format!("others on this machine can look into {name}: chmod 700 {name}");
         findings.push(Finding::warning(subject, told));
     }

@@ -4,7 +4,7 @@
 
 mod files;
 
-use std::{error::Error, fmt, io, time::Duration};
+use std::{error::Error, fmt, io, path::PathBuf, time::Duration};
 
 use tokio::time::timeout;
 
@@ -139,16 +139,24 @@ fn address(config: &Config) -> Finding {
     Finding::ok("address", told)
 }
 
-/// Whether a proxy ends TLS that nobody has named.
 fn proxies(config: &Config) -> Option<Finding> {
+    Some(Finding::warning("proxies", unnamed_proxy(config)?))
+}
+
+/// What there is to say of a proxy that ends TLS and that nobody has named, if there is one.
+#[must_use]
+pub fn unnamed_proxy(config: &Config) -> Option<&'static str> {
     let is_unnamed = config.public_url.is_https() && config.tls.is_none() && config.trusted_proxies.is_empty();
-    is_unnamed.then(|| {
-        Finding::warning(
-            "proxies",
-            "PUBLIC_URL is https and there is no TLS_CERT, so a proxy ends TLS: name it in TRUSTED_PROXIES, or all visitors \
-             have its address and share the limits of one network",
-        )
-    })
+    is_unnamed.then_some(
+        "PUBLIC_URL is https and there is no TLS_CERT, so a proxy ends TLS: name it in TRUSTED_PROXIES, or all visitors have \
+         its address and share the limits of one network",
+    )
+}
+
+/// The generated sealing key, where a start has made it: something was there before, and a database without users was not.
+#[must_use]
+pub fn sealing_key_that_is_there(config: &Config) -> Option<PathBuf> {
+    config.sealing_key_file().filter(|path| path.exists())
 }
 
 /// Whether browsers take the certificate, and for how long; who signed it, they know best.
@@ -194,10 +202,20 @@ async fn database(config: &Config) -> (Vec<Finding>, Option<Found>) {
             };
             unwritable.unwrap_or_else(|| Finding::failure(subject, in_words(error)))
         }
-        Ok(Found::Nothing) => Finding::ok(
-            subject,
-            format_args!("{name} is empty or not there yet: the first start makes its tables"),
-        ),
+        Ok(Found::Nothing) => match sealing_key_that_is_there(config) {
+            Some(key) => Finding::warning(
+                subject,
+                format_args!(
+                    "{name} is empty or not there, and {} is from before: a start makes a new one, without users. If there \
+                     were some, restore a backup or mount the right directory first",
+                    key.display()
+                ),
+            ),
+            None => Finding::ok(
+                subject,
+                format_args!("{name} is empty or not there yet: the first start makes its tables"),
+            ),
+        },
         Ok(Found::Ours(Inspection { pending: 0, .. })) => Finding::ok(
             subject,
             format_args!("{name} answers, can be written, and is up to date"),

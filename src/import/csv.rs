@@ -100,7 +100,8 @@ impl CsvReader {
             Ok(true) => cells(&self.record),
             Err(error) => match error.kind() {
                 ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                    Err(format!("it has {len} cells under {expected_len} columns"))
+                    let (cells, columns) = (counted(*len, "cell"), counted(*expected_len, "column"));
+                    Err(format!("it has {cells} under {columns}"))
                 }
                 _ => return Err(self.fatal(error, self.rows + 1)),
             },
@@ -120,6 +121,10 @@ impl CsvReader {
             source,
         }
     }
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 fn cells(record: &ByteRecord) -> Cells {

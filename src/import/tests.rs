@@ -137,6 +137,8 @@ fn a_row_that_cannot_be_read_does_not_stop_the_others_and_is_not_quoted() {
         }
         assert_eq!(rows[4].user.as_ref().unwrap_err(), "is_active says neither yes nor no");
     }
+    let rows = file("users.csv", b"email,password\nann@example.com\n".as_slice()).rows();
+    assert_eq!(rows[0].user.as_ref().unwrap_err(), "it has 1 cell under 2 columns");
 }
 
 #[test]
@@ -230,7 +232,7 @@ async fn house(directory: &TempDir) -> Services {
 /// Imports a file, and says what became of it; nothing where it cannot be read.
 async fn import_into(services: &Services, file: &File) -> Result<Option<ImportCounts>, TestCaseError> {
     let options = ImportUsers {
-        source: "test".to_owned(),
+        source: Some("test".to_owned()),
         verified: false,
         keep_roles: true,
         keep_admins: false,

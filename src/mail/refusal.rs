@@ -105,10 +105,13 @@ impl SmtpError {
         }
     }
 
-    /// For the log, which holds no addresses: without the words of the server, which may quote one.
+    /// For the log, which holds no addresses: of what the server said, which may quote one, the codes alone.
     pub(super) fn in_short(&self) -> String {
         match &self.cause {
-            Cause::Reply(code, _) => format!("the mail server answered {code} {}", self.step),
+            Cause::Reply(code, words) => {
+                let (space, enhanced) = enhanced_code(words).map_or(("", ""), |code| (" ", code));
+                format!("the mail server answered {code}{space}{enhanced} {}", self.step)
+            }
             _ => self.to_string(),
         }
     }
@@ -120,13 +123,20 @@ fn is_against_letter(code: u16) -> bool {
     (500..600).contains(&code) && !matches!(code, 503 | 530 | 534 | 535 | 538)
 }
 
-/// Whether an enhanced code (RFC 3463) says that a refusal of the reader is none.
+/// The enhanced code (RFC 3463, section 2) with which an answer begins, if it does.
+fn enhanced_code(words: &str) -> Option<&str> {
+    let code = words.split_whitespace().next()?;
+    let is_number = |part: &str| matches!(part.len(), 1..=3) && part.bytes().all(|byte| byte.is_ascii_digit());
+    (code.split('.').count() == 3 && code.split('.').all(is_number)).then_some(code)
+}
+
+/// Whether an enhanced code says that a refusal of the reader is none.
 ///
 /// Postfix tells only here what it has against the client or the sender (`smtpd_delay_reject`), so that "relay access
 /// denied", "listed by a blocklist" and "sender not owned by user" come as 5.7.1, and a sender that does not exist as
 /// 5.1.7 or 5.1.8. A reader whom strangers may not write to is 5.7.1 too, and costs ten more tries.
 fn is_against_us(words: &str) -> bool {
-    let code = words.split_whitespace().next().unwrap_or_default();
+    let code = enhanced_code(words).unwrap_or_default();
     code.starts_with("5.7.") || matches!(code, "5.1.7" | "5.1.8")
 }
 
@@ -252,7 +262,18 @@ mod tests {
     }
 
     #[test]
-    fn the_log_is_told_the_code_alone() {
+    fn the_log_is_told_the_codes_alone() {
+        for (words, told) in [
+            ("5.1.1 <ann@example.com>: no such user", "550 5.1.1 to the recipient"),
+            ("5.1.10", "550 5.1.10 to the recipient"),
+            ("5.1 ann", "550 to the recipient"),
+            ("5.1.ann@example.com no", "550 to the recipient"),
+            ("192.0.2.1 is listed", "550 to the recipient"),
+            ("", "550 to the recipient"),
+        ] {
+            let error = refused(Step::Recipient, 550, words);
+            assert_eq!(error.in_short(), format!("the mail server answered {told}"));
+        }
         let error = refused(Step::Recipient, 550, "<ann@example.com>: no such user");
         assert_eq!(error.in_short(), "the mail server answered 550 to the recipient");
         assert_eq!(

@@ -305,12 +305,13 @@ impl Tx {
         .await
     }
 
-    /// Has a message sent again, or at once, its attempts counted anew; false when it is gone or being sent.
+    /// Has a message sent again, or at once, its attempts counted anew; false when it is gone, being sent, or addressed to
+    /// nobody.
     pub async fn requeue_message(&mut self, message: MessageId, now: Timestamp) -> Result<bool, Error> {
         self.changes(
             sqlx::query(
                 "UPDATE outbox SET state = 'waiting', due_at = $2, attempts = 0, finished_at = NULL \
-                 WHERE id = $1 AND state <> 'sending'",
+                 WHERE id = $1 AND state <> 'sending' AND address <> ''",
             )
             .bind(message)
             .bind(now),

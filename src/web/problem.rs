@@ -283,7 +283,7 @@ impl From<auth::Error> for Problem {
             E::InactiveUser | E::LinkInvalid => (StatusCode::BAD_REQUEST, None),
             E::EmailNotVerified | E::SignUpClosed | E::Forbidden => (StatusCode::FORBIDDEN, None),
             E::NotFound => (StatusCode::NOT_FOUND, None),
-            E::EmailTaken | E::UsernameTaken | E::LastAdmin => (StatusCode::CONFLICT, None),
+            E::EmailTaken | E::UsernameTaken | E::MessageWithoutAddress | E::LastAdmin => (StatusCode::CONFLICT, None),
             E::TooManyRequests(_) => (StatusCode::TOO_MANY_REQUESTS, None),
             E::Busy | E::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
             E::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),

@@ -27,6 +27,7 @@ one_engine![
     every_mistake_in_the_configuration_is_a_line,
     what_is_probably_not_meant_in_the_file_of_settings_is_warned_of,
     a_proxy_that_nobody_named_is_warned_of,
+    a_database_that_is_lost_is_warned_of,
     a_certificate_is_judged_by_its_names_and_its_time,
     what_others_can_read_is_told,
     a_directory_that_cannot_be_written_is_told,
@@ -219,7 +220,7 @@ async fn every_mistake_in_the_configuration_is_a_line(place: Place) {
 
 async fn what_is_probably_not_meant_in_the_file_of_settings_is_warned_of(place: Place) {
     let file = place.directory().join(".env");
-    let settings = "ALLOW_SIGNUPS=false\nPOSTGRES_PASSWORD=hunter2\nSITE_NAME=Mine\n";
+    let settings = "ALLOW_SIGNUPS=false\nPOSTGRES_PASSWORD=hunter2\nSITE_NAME=Mine$nobody\nSITE_ACCENT=#0b57d0\n";
     fs::write(&file, settings).expect("a file");
     fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("its mode");
     let meant = "ALLOW_SIGNUPS, which is not known: did you mean ALLOW_SIGNUP?";
@@ -227,11 +228,27 @@ async fn what_is_probably_not_meant_in_the_file_of_settings_is_warned_of(place: 
     let finished = doctor(&place, &[("ALLOW_SIGNUPSS", "false")]).await;
     finished.passes("warn  configuration", &[meant]);
     finished.passes("warn  configuration", &["POSTGRES_PASSWORD", "does not know"]);
-    for unsaid in ["SIGNUPSS", "hunter2", "SITE_NAME", "chmod 600 .env"] {
+    let dollar = ".env, line 3 (SITE_NAME): $nobody was replaced by nothing";
+    let hash = ".env, line 4 (SITE_ACCENT): what begins with # is a comment, so it is not set";
+    finished.passes("warn  configuration", &[dollar, "single quotes"]);
+    finished.passes("warn  configuration", &[hash, "SITE_ACCENT='#…'"]);
+    for unsaid in ["SIGNUPSS", "hunter2", "chmod 600 .env"] {
         assert!(!finished.stdout.contains(unsaid), "{unsaid} in {finished:?}");
     }
-    let output = Process::start(&place, &[]).await.output();
-    assert!(output.contains("WARN") && output.contains(meant), "{output}");
+    let slip = [("PUBLIC_URLS", "http://localhost")];
+    let output = Process::start(&place, &slip).await.output();
+    for said in [
+        "WARN",
+        meant,
+        dollar,
+        hash,
+        "the environment sets PUBLIC_URLS, which is not known",
+    ] {
+        assert!(output.contains(said), "no {said} in {output}");
+    }
+    let refused = doctor(&place, &[("SITE_LOGO", "/nowhere")]).await;
+    refused.fails("configuration", &["SITE_LOGO"]);
+    assert!(refused.stderr.contains(hash), "{refused:?}");
 
     let secret = format!("SEALING_KEY={}\n", crate::support::SECRET_KEY);
     fs::write(&file, secret).expect("a file");
@@ -247,6 +264,13 @@ async fn a_proxy_that_nobody_named_is_warned_of(place: Place) {
     let public = ("PUBLIC_URL", "https://login.example.com");
     let finished = doctor(&place, &[public]).await;
     finished.passes("warn  proxies", &["TRUSTED_PROXIES", "limits of one network"]);
+    let warned = |output: &str| output.contains("WARN") && output.contains("share the limits of one network");
+    let output = Process::start(&place, &[public]).await.output();
+    assert!(warned(&output), "{output}");
+    let output = Process::start(&place, &[public, ("TRUSTED_PROXIES", "127.0.0.1")])
+        .await
+        .output();
+    assert!(!warned(&output), "{output}");
     let certificate = Certificate::make(&place, "tls", &["login.example.com"]);
     let [cert, key] = certificate.variables();
     for variables in [
@@ -257,6 +281,39 @@ async fn a_proxy_that_nobody_named_is_warned_of(place: Place) {
         let finished = doctor(&place, variables).await;
         assert!(!finished.stdout.contains("proxies"), "{finished:?}");
     }
+}
+
+async fn a_database_that_is_lost_is_warned_of(place: Place) {
+    let own = [("SEALING_KEY", "")];
+    let words = [
+        "sealing.key is from before",
+        "restore a backup or mount the right directory",
+    ];
+    let output = output_of_a_run(&place, &own).await;
+    assert!(!output.contains(words[0]), "{output}");
+    let unchanged = doctor(&place, &own).await;
+    assert!(!unchanged.stdout.contains(words[0]), "{unchanged:?}");
+    for file in files(&place) {
+        if file.starts_with("vestibule.db") {
+            fs::remove_file(place.directory().join(file)).expect("it is there");
+        }
+    }
+    doctor(&place, &own).await.passes("warn  database", &words);
+    let output = output_of_a_run(&place, &own).await;
+    for said in ["WARN", "this one is new and has no users", words[0], words[1]] {
+        assert!(output.contains(said), "no {said} in {output}");
+    }
+    // From now on it is the one that there is.
+    let output = output_of_a_run(&place, &own).await;
+    assert!(!output.contains(words[0]), "{output}");
+}
+
+/// All that a server says from its start to its end.
+async fn output_of_a_run(place: &Place, variables: &[(&str, &str)]) -> String {
+    let mut process = Process::start(place, variables).await;
+    process.terminate();
+    process.ended();
+    process.output()
 }
 
 async fn a_certificate_is_judged_by_its_names_and_its_time(place: Place) {
@@ -296,7 +353,16 @@ async fn what_others_can_read_is_told(place: Place) {
     mode("", 0o755);
     mode("vestibule.db", 0o644);
     let finished = doctor(&place, &own).await;
-    finished.passes("warn  data", &["others on this machine", "chmod 700"]);
+    let whole = place.directory().canonicalize().expect("a path");
+    let command = format!("chmod 700 {}", whole.display());
+    finished.passes("warn  data", &["others on this machine", &command]);
+    // Also of the directory in which the command runs.
+    let here = [
+        ("SEALING_KEY", ""),
+        ("DATABASE_URL", "sqlite:vestibule.db"),
+        ("DATA_DIR", "."),
+    ];
+    doctor(&place, &here).await.passes("warn  data", &[&command]);
     finished.passes("warn  database", &["others on this machine", "chmod 600"]);
     mode("sealing.key", 0o640);
     doctor(&place, &own)

@@ -17,6 +17,7 @@ both_engines![
     an_account_that_was_here_first_is_not_touched_and_is_told,
     whoever_is_left_out_keeps_nothing_from_others,
     two_applications_may_have_the_same_ids,
+    another_application_is_not_taken_for_the_one_before,
     roles_come_over_only_when_asked_for,
     addresses_are_verified_where_the_application_or_the_operator_says_so,
     users_without_a_usable_password_choose_one_by_mail,
@@ -35,6 +36,7 @@ one_engine![
     what_a_table_holds_besides_users_is_not_read,
     names_of_another_application_say_nothing_to_the_terminal,
     a_bar_is_drawn_on_a_pseudo_terminal,
+    a_file_that_is_a_database_is_told_with_what_reads_it,
 ];
 
 one_engine![
@@ -377,6 +379,51 @@ async fn two_applications_may_have_the_same_ids(place: Place) {
     }
 }
 
+async fn a_file_that_is_a_database_is_told_with_what_reads_it(place: Place) {
+    place.start().await.stop().await;
+    let file = place.directory().join("vestibule.db");
+    let file = file.to_str().unwrap();
+    let refused = import(&place, file, &[]).await.expect_failure();
+    let command = format!("{file} is a SQLite database: vestibule user import --from sqlite:{file} --table users");
+    assert!(refused.stderr.contains(&command), "{refused:?}");
+}
+
+async fn another_application_is_not_taken_for_the_one_before(place: Place) {
+    let shop = write(&place, "shop.jsonl", &[user(1, "ann"), user(2, "bob"), user(3, "cleo")]);
+    let forum = [user(2, "dora"), user(3, "ed"), user(4, "flo")];
+    let forum = write(&place, "forum.jsonl", &forum);
+    import(&place, &shop, &[]).await.expect_success();
+    let report = place.directory().join("report.jsonl");
+    for more in [&["--dry-run"][..], &["--report", report.to_str().unwrap()]] {
+        let refused = import(&place, &forum, more).await.expect_failure();
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        assert!(
+            refused.stderr.contains(
+                "this looks like another application: 2 of 3 ids were imported before with other addresses. Name it with \
+                 --source NAME"
+            ),
+            "{refused:?}"
+        );
+        assert!(!refused.stdout.contains("mported") && !report.exists(), "{refused:?}");
+    }
+    let listed = async || place.vestibule(&["user", "list"]).await.expect_success().stdout;
+    assert!(!listed().await.contains("flo@"), "{}", listed().await);
+    let told = import(&place, &forum, &["--source", "forum"]).await.expect_success();
+    assert_told(&told, "Imported 3 users");
+    // One who has moved makes no other application of it.
+    let moved = [user(1, "anna"), user(2, "bob"), user(3, "cleo"), user(5, "gus")];
+    let moved = write(&place, "moved.jsonl", &moved);
+    let told = import(&place, &moved, &[]).await;
+    assert_unfinished(&told);
+    assert_told(&told, "Imported 1 user, 2 were here already, 1 skipped");
+    // Nor do many, where it is said that it is the same.
+    let moved = [user(1, "anna"), user(2, "bobby"), user(6, "hal")];
+    let moved = write(&place, "moved.jsonl", &moved);
+    import(&place, &moved, &[]).await.expect_failure();
+    let told = import(&place, &moved, &["--source", "default"]).await;
+    assert_told(&told, "Imported 1 user, 0 were here already, 2 skipped");
+}
+
 async fn roles_come_over_only_when_asked_for(place: Place) {
     let hash = bcrypt(PASSWORD);
     let users = |suffix: &str| {
@@ -596,7 +643,11 @@ async fn mistakes_are_told_in_words(place: Place) {
         (&[&file, "--map", "email=mail"], "no column mail; there are"),
         (&[&file, "--map", "email"], "FIELD=COLUMN"),
         (&[&file, "--from", "sqlite:app.db"], "--from"),
-        (&[&file, "--report", &file], "cannot make the report"),
+        (
+            &[&file, "--report", &file],
+            "exists already, and is not overwritten; give the report another name",
+        ),
+        (&[&file, "--report", "/nowhere/report"], "cannot make the report"),
         (&[&file, "--source", ""], "source"),
         (&["--from", "sqlite:///./missing.db"], "no database file ./missing.db"),
         (

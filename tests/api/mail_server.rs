@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use crate::support::{
-    Actor, MailServer, NEW_PASSWORD, PASSWORD, Place, SMTP_STEP_SECONDS, Security, Server, Step, Trick, both_engines,
+    Actor, MailServer, NEW_PASSWORD, PASSWORD, Place, Process, SMTP_STEP_SECONDS, Security, Server, Step, Trick,
+    both_engines, one_engine,
 };
 
 both_engines![
@@ -21,6 +22,11 @@ both_engines![
     mail_waits_for_a_server_that_nobody_runs,
     one_connection_takes_many_letters,
     a_mail_server_takes_the_place_of_the_built_in_mailbox,
+];
+
+one_engine![
+    sqlite: Sqlite,
+    the_log_says_why_a_letter_did_not_leave_and_to_nobody_whom_it_was_for,
 ];
 
 const FROM: (&str, &str) = ("MAIL_FROM", "Acme <no-reply@acme.example>");
@@ -196,6 +202,41 @@ async fn a_reader_who_is_refused_fails_at_once_with_the_servers_words(place: Pla
         mail.letters(email, 1).await;
         server.message_is(email, "sent", 1).await;
     }
+}
+
+async fn the_log_says_why_a_letter_did_not_leave_and_to_nobody_whom_it_was_for(place: Place) {
+    let mail = MailServer::start(&place, Security::Plain).await;
+    let mut process = Process::start(&place, &[("SMTP_URL", &mail.url("")), FROM]).await;
+    // What is given up first: it is not tried again meanwhile.
+    for (email, said, line, told) in [
+        (
+            "bob@example.com",
+            "550 5.1.1 <bob@example.com>: no such user",
+            "a message is given up",
+            ["ERROR", "kind=\"verify_email\"", "answered 550 5.1.1 to the recipient"],
+        ),
+        (
+            "ann@example.com",
+            "451 4.7.1 <ann@example.com> is greylisted",
+            "a message has to wait for another try",
+            ["WARN", "next_try=", "answered 451 4.7.1 to the recipient"],
+        ),
+    ] {
+        mail.play(Step::Rcpt, Trick::Say(said));
+        let body = json!({"email": email, "password": PASSWORD});
+        process.anonymous().post("/register").json(body).await.expect(201);
+        let line = process.says(line).await;
+        for said in told {
+            assert!(line.contains(said), "no {said} in {line}");
+        }
+    }
+    process.terminate();
+    process.ended();
+    let output = process.output();
+    assert!(
+        !output.contains("@example.com") && !output.contains("Failed"),
+        "{output}"
+    );
 }
 
 async fn what_the_server_has_against_us_waits(place: Place) {

@@ -40,10 +40,13 @@ pub(super) fn read_files(folder: &Path) -> Result<BTreeMap<&'static str, String>
         }
         let read = match BUILT_IN.iter().find(|(file, _)| *file == name) {
             Some((file, _)) => read_file(&path).map(|source| files.insert(*file, source)),
-            None => Err(format!(
-                "is no template: there are {}",
-                BUILT_IN.map(|(file, _)| file).join(", ")
-            )),
+            None => Err(match nearest(name) {
+                Some(file) => format!("is no template: did you mean {file}?"),
+                None => format!(
+                    "is no template: there are {}",
+                    BUILT_IN.map(|(file, _)| file).join(", ")
+                ),
+            }),
         };
         if let Err(complaint) = read {
             mistakes.push(format!("{}: {complaint}", path.display()));
@@ -54,6 +57,13 @@ pub(super) fn read_files(folder: &Path) -> Result<BTreeMap<&'static str, String>
     }
     mistakes.sort();
     if mistakes.is_empty() { Ok(files) } else { Err(mistakes) }
+}
+
+/// The template that somebody meant who named a file so, if a slip makes the one of the other.
+fn nearest(name: &str) -> Option<&'static str> {
+    let distances = BUILT_IN.map(|(file, _)| (strsim::osa_distance(name, file), file));
+    let near = distances.into_iter().filter(|(distance, _)| *distance <= 3);
+    near.min().map(|(_, file)| file)
 }
 
 fn read_file(path: &Path) -> Result<String, String> {

@@ -262,7 +262,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "reset-password.jinja",
         "",
-        "reset-password.jinja: is no template: there are verify_email.jinja",
+        "reset-password.jinja: is no template: did you mean reset_password.jinja?",
+    ),
+    (
+        "signature.jinja",
+        "",
+        "signature.jinja: is no template: there are verify_email.jinja",
     ),
     ("reset_password.jinja~", "", "reset_password.jinja~: is no template"),
     (

@@ -214,7 +214,10 @@ impl Desk {
         tx.commit().await?;
 
         let outcome = self.send(&row, now).await?;
-        tracing::info!(message_id = %row.id, kind = row.kind, ?outcome, "worked on a message");
+        // What became of the others was said with its reason.
+        if matches!(outcome, Outcome::Sent | Outcome::Dropped(_)) {
+            tracing::info!(message_id = %row.id, kind = row.kind, ?outcome, "worked on a message");
+        }
         Ok(Some(outcome))
     }
 
@@ -386,7 +389,7 @@ impl Desk {
 
     /// Gives up: the next time would end no better.
     async fn fail(&self, row: &MessageRow, trouble: &Trouble, now: Timestamp) -> Result<Outcome, store::Error> {
-        tracing::warn!(message_id = %row.id, kind = row.kind, error = trouble.logged, "a message is given up");
+        tracing::error!(message_id = %row.id, kind = row.kind, error = trouble.logged, "a message is given up");
         self.finish(row, MessageState::Failed, Some(&trouble.told), now).await?;
         Ok(Outcome::Failed)
     }
@@ -398,9 +401,12 @@ impl Desk {
         let Some(delay) = DELAYS.get(earlier) else {
             return self.fail(row, trouble, now).await;
         };
-        tracing::warn!(message_id = %row.id, kind = row.kind, error = trouble.logged, "a message has to wait for another try");
-        let mut tx = self.store.begin().await?;
         let due_at = now.plus(*delay);
+        tracing::warn!(
+            message_id = %row.id, kind = row.kind, error = trouble.logged, next_try = %due_at,
+            "a message has to wait for another try"
+        );
+        let mut tx = self.store.begin().await?;
         if !tx.postpone_message(row.id, due_at, Some(&trouble.told)).await? {
             warn_of_lost_claim(row);
         }

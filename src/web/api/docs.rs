@@ -43,6 +43,9 @@ const AN_HOUR: &str = "public, max-age=3600";
 const WITHOUT_SCRIPTS: &str = "<noscript>This page needs JavaScript; \
      <a href=\"/openapi.json\">the document itself</a> does not.</noscript></body>";
 
+/// A browser that is told of no icon asks for one where there is none, and complains of that in its console.
+const WITHOUT_ICON: &str = "<link rel=\"icon\" href=\"data:,\"></head>";
+
 /// A tool as a page and the scripts that it loads.
 struct ToolPage {
     html: Bytes,
@@ -63,6 +66,7 @@ impl ToolPage {
             rest = after;
         }
         page.push_str(&rest.replacen("</body>", WITHOUT_SCRIPTS, 1));
+        let page = page.replacen("</head>", WITHOUT_ICON, 1);
         Self {
             html: page.into(),
             scripts,
@@ -171,7 +175,8 @@ mod tests {
         for page in [&*SWAGGER, &*REDOC] {
             let html = std::str::from_utf8(&page.html).unwrap();
             assert!(html.trim_end().ends_with("</html>") && html.contains(WITHOUT_SCRIPTS));
-            assert!(!html.contains("src=\"http") && !html.contains("<link "));
+            assert!(!html.contains("src=\"http") && html.matches("<link ").count() == 1);
+            assert!(html.contains(WITHOUT_ICON));
             assert!(page.scripts.iter().any(|script| script.len() > 500_000));
             let asks = |script: &Bytes| String::from_utf8_lossy(script).contains("cdn.redoc.ly");
             assert!(!page.scripts.iter().any(asks));

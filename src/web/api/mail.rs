@@ -45,7 +45,7 @@ pub(super) fn resend_route() -> ApiMethodRouter<AppState> {
         docs.with(named("resendMail", MAIL, "Send a message again"))
             .with(for_admins)
             .with(answers::<200, Json<MessageResponse>>("The message waits to be sent."))
-            .with(refuses([auth::Error::NotFound]))
+            .with(refuses([auth::Error::NotFound, auth::Error::MessageWithoutAddress]))
     })
 }
 

@@ -7,8 +7,11 @@ use std::sync::{
 
 use leptos::{attr::custom::custom_attribute, context::Provider, prelude::*};
 
-use super::flash::{Echo, Flash};
-use crate::password::Policy;
+use super::{
+    flash::{Echo, Flash},
+    words,
+};
+use crate::{auth, password::Policy};
 
 /// A form whose last sending its fields know of.
 #[derive(Clone)]
@@ -144,6 +147,24 @@ pub(super) fn ButtonAlert(
             Some(view! { <Alert text/> })
         }
         _ => None,
+    }
+}
+
+/// Why the link that leads to this page is of no use: as its form was told if it was sent, or as was seen when it was opened.
+#[component]
+pub(super) fn BadLink(
+    /// The paths of the form's server function.
+    actions: &'static [&'static str],
+) -> impl IntoView {
+    match use_context::<Flash>() {
+        Some(Flash::Refused(refused)) if actions.contains(&refused.form.as_str()) => {
+            view! { <ButtonAlert actions/> }.into_any()
+        }
+        _ => {
+            let error = auth::Error::LinkInvalid;
+            let text = words::refusal(error.code(), &error.to_string()).to_owned();
+            view! { <Alert text/> }.into_any()
+        }
     }
 }
 

@@ -6,14 +6,14 @@ use serde::Deserialize;
 
 use super::{
     components::Said,
-    fields::{ButtonAlert, FormView, NewPasswordField},
+    fields::{BadLink, ButtonAlert, FormView, NewPasswordField},
     form::{Desk, Done, Form, PageForm, form_route},
     notice::Notice,
     shell::Head,
     visit::Visit,
 };
 use crate::{
-    auth,
+    auth::{self, Auth},
     web::{
         AppState,
         params::Query,
@@ -36,14 +36,40 @@ pub(super) struct TokenQuery {
     pub(super) token: String,
 }
 
-async fn page(visit: Visit, State(state): State<AppState>, Query(query): Query<TokenQuery>) -> Response {
+async fn page(
+    visit: Visit,
+    State(state): State<AppState>,
+    State(auth): State<Auth>,
+    Query(TokenQuery { token }): Query<TokenQuery>,
+) -> Result<Response, Problem> {
     let min_length = state.site.password_min_length;
-    let link_is_bad = visit.refusal_of(FinishReset::PATH) == Some(auth::Error::LinkInvalid.code());
+    let refusal = visit.refusal_of(FinishReset::PATH);
+    let link = LinkState::of(&token, refusal, auth.check_reset_link(&token).await)?;
     let head = Head::new("Choose a new password").holding_token();
-    visit.show(
-        head,
-        || view! { <FinishResetPage token=query.token min_length link_is_bad/> },
-    )
+    Ok(visit.show(head, || view! { <FinishResetPage token min_length link/> }))
+}
+
+/// Whether the link that leads to a page can be used there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LinkState {
+    Good,
+    Bad,
+    /// Whoever came followed no link.
+    None,
+}
+
+impl LinkState {
+    /// What becomes of a page with this token, whose form was refused for `refusal` if it was sent, and whose link was found
+    /// good or not.
+    pub(super) fn of(token: &str, refusal: Option<&str>, checked: Result<(), auth::Error>) -> Result<Self, Problem> {
+        match checked {
+            _ if refusal == Some(auth::Error::LinkInvalid.code()) => Ok(Self::Bad),
+            Ok(()) => Ok(Self::Good),
+            Err(auth::Error::LinkInvalid) if token.is_empty() => Ok(Self::None),
+            Err(auth::Error::LinkInvalid) => Ok(Self::Bad),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 /// Sets the new password, and goes to sign in with it.
@@ -71,11 +97,9 @@ pub(super) fn token_page(path: &str, token: &str) -> String {
 }
 
 #[component]
-fn FinishResetPage(token: String, min_length: usize, link_is_bad: bool) -> impl IntoView {
-    let content = if link_is_bad || token.is_empty() {
-        view! { <WithoutLink link_is_bad/> }.into_any()
-    } else {
-        view! {
+fn FinishResetPage(token: String, min_length: usize, link: LinkState) -> impl IntoView {
+    let content = match link {
+        LinkState::Good => view! {
             <FormView action=FinishReset::PATH>
                 <input type="hidden" name="token" value=token/>
                 <NewPasswordField name="new_password" label="New password" min_length focus=true/>
@@ -83,19 +107,17 @@ fn FinishResetPage(token: String, min_length: usize, link_is_bad: bool) -> impl 
             </FormView>
             <p class="aside">"All devices that are signed in to the account will be signed out."</p>
         }
-        .into_any()
+        .into_any(),
+        LinkState::Bad => view! {
+            <BadLink actions=&[FinishReset::PATH]/>
+            <p><a class="button primary" href="/forgot-password">"Ask for a new link"</a></p>
+        }
+        .into_any(),
+        LinkState::None => view! {
+            <ButtonAlert actions=&[FinishReset::PATH]/>
+            <p>"Open the link in your mail, or " <a href="/forgot-password">"ask for a new one"</a> "."</p>
+        }
+        .into_any(),
     };
     view! { <div class="card"><h1>"Choose a new password"</h1><Said/>{content}</div> }
-}
-
-/// Without a link that holds no password can be chosen: here is how to get one.
-#[component]
-fn WithoutLink(link_is_bad: bool) -> impl IntoView {
-    let advice = if link_is_bad {
-        view! { <p><a class="button primary" href="/forgot-password">"Ask for a new link"</a></p> }.into_any()
-    } else {
-        view! { <p>"Open the link in your mail, or " <a href="/forgot-password">"ask for a new one"</a> "."</p> }
-            .into_any()
-    };
-    view! { <ButtonAlert actions=&[FinishReset::PATH]/>{advice} }
 }

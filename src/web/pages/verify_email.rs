@@ -1,13 +1,13 @@
 //! `/verify-email`: the holder of a mailed link proves that an address is theirs.
 
-use axum::{Router, response::Response, routing::get};
+use axum::{Router, extract::State, response::Response, routing::get};
 use leptos::{prelude::*, server_fn::ServerFn};
 use serde::Deserialize;
 
 use super::{
     components::Said,
-    fields::{ButtonAlert, FormView},
-    finish_reset::{TokenQuery, token_page},
+    fields::{BadLink, ButtonAlert, FormView},
+    finish_reset::{LinkState, TokenQuery, token_page},
     form::{Desk, Done, Form, PageForm, form_route},
     notice::Notice,
     resend_verification::ResendVerificationForm,
@@ -15,7 +15,7 @@ use super::{
     visit::Visit,
 };
 use crate::{
-    auth,
+    auth::Auth,
     web::{AppState, params::Query, problem::Problem},
 };
 
@@ -28,10 +28,15 @@ pub(super) fn router() -> Router<AppState> {
         .route(VerifyEmail::PATH, form_route())
 }
 
-async fn page(visit: Visit, Query(query): Query<TokenQuery>) -> Response {
-    let link_is_bad = visit.refusal_of(VerifyEmail::PATH) == Some(auth::Error::LinkInvalid.code());
+async fn page(
+    visit: Visit,
+    State(auth): State<Auth>,
+    Query(TokenQuery { token }): Query<TokenQuery>,
+) -> Result<Response, Problem> {
+    let refusal = visit.refusal_of(VerifyEmail::PATH);
+    let link = LinkState::of(&token, refusal, auth.check_verification_link(&token).await)?;
     let head = Head::new("Verify your email address").holding_token();
-    visit.show(head, || view! { <VerifyEmailPage token=query.token link_is_bad/> })
+    Ok(visit.show(head, || view! { <VerifyEmailPage token link/> }))
 }
 
 /// Verifies the address. It is a form that does it: mail scanners follow links, and send no forms.
@@ -51,25 +56,27 @@ impl PageForm for VerifyEmail {
 }
 
 #[component]
-fn VerifyEmailPage(token: String, link_is_bad: bool) -> impl IntoView {
-    let is_good = !link_is_bad && !token.is_empty();
-    let form = if is_good {
-        view! {
+fn VerifyEmailPage(token: String, link: LinkState) -> impl IntoView {
+    let form = match link {
+        LinkState::Good => view! {
             <p>"One click, and we know that the address is yours."</p>
             <FormView action=VerifyEmail::PATH>
                 <input type="hidden" name="token" value=token/>
                 <button class="primary">"Verify address"</button>
             </FormView>
         }
-        .into_any()
-    } else {
-        view! {
-            <ButtonAlert actions=&[VerifyEmail::PATH]/>
-            <p>"Tell us the address, and we will send you a new link."</p>
-            <ResendVerificationForm is_main=true/>
-            <p class="aside last"><a href="/login">"Back to signing in"</a></p>
-        }
-        .into_any()
+        .into_any(),
+        LinkState::Bad => view! { <BadLink actions=&[VerifyEmail::PATH]/><AnotherLink/> }.into_any(),
+        LinkState::None => view! { <ButtonAlert actions=&[VerifyEmail::PATH]/><AnotherLink/> }.into_any(),
     };
     view! { <div class="card"><h1>"Verify your email address"</h1><Said/>{form}</div> }
+}
+
+#[component]
+fn AnotherLink() -> impl IntoView {
+    view! {
+        <p>"Tell us the address, and we will send you a new link."</p>
+        <ResendVerificationForm is_main=true/>
+        <p class="aside last"><a href="/login">"Back to signing in"</a></p>
+    }
 }

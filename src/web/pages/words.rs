@@ -3,8 +3,8 @@
 
 use crate::auth::{Error, EventKind, MessageState};
 
-const REFUSALS: [(&str, &str); 13] = [
-    (Error::InvalidCredentials.code(), "Wrong username or password."),
+const REFUSALS: [(&str, &str); 14] = [
+    (Error::InvalidCredentials.code(), "Wrong username, address or password."),
     (
         Error::InactiveUser.code(),
         "This account is disabled. Ask whoever runs this site.",
@@ -19,6 +19,10 @@ const REFUSALS: [(&str, &str); 13] = [
     (
         Error::SignUpClosed.code(),
         "Nobody can make an account here at the moment.",
+    ),
+    (
+        Error::MessageWithoutAddress.code(),
+        "This message cannot be sent again: its account was deleted, and its address with it.",
     ),
     (
         Error::LastAdmin.code(),
@@ -98,6 +102,24 @@ pub(super) fn identified_by_detail(event: &str, outcome: &str) -> Option<&'stati
         _ if outcome == Error::Forbidden.code() => Some("Account"),
         _ => None,
     }
+}
+
+/// Whether only admins do this, or the operator, who has no account. Not so with keys: time alone rotates them too.
+pub(super) fn is_of_admins(event: &str) -> bool {
+    matches!(
+        EventKind::named(event),
+        Some(
+            EventKind::CreateUser
+                | EventKind::InviteUser
+                | EventKind::UpdateUser
+                | EventKind::DeleteUser
+                | EventKind::EndUserSessions
+                | EventKind::MailReset
+                | EventKind::ResendMessage
+                | EventKind::ImportUsers
+                | EventKind::RestoreBackup
+        )
+    )
 }
 
 /// How an event of the audit log ended.

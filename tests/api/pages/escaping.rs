@@ -73,8 +73,7 @@ async fn what_people_type_is_text_wherever_it_is_shown(place: Place) {
         let page = check_clean(&admin, &format!("/admin/users?q={query}")).await;
         assert_eq!(field_value(&page, "q").as_deref(), Some(*typed), "{page}");
         check_clean(&admin, &format!("/admin/audit?user={query}")).await;
-        let page = check_clean(&nobody, &format!("/reset-password?token={query}")).await;
-        assert_eq!(field_value(&page, "token").as_deref(), Some(*typed), "{page}");
+        check_clean(&nobody, &format!("/reset-password?token={query}")).await;
         check_clean(&nobody, &format!("/login?next={query}")).await;
         check_clean(&nobody, &format!("/nothing/{query}")).await;
     }

@@ -20,7 +20,7 @@ one_engine![
     what_is_too_long_to_keep_is_left_out,
 ];
 
-const WRONG: &str = "Wrong username or password.";
+const WRONG: &str = "Wrong username, address or password.";
 const FLASH: &str = "flash";
 
 /// A form that is refused, sent by `browser`.

@@ -281,7 +281,7 @@ async fn the_way_back_survives_every_page_on_it(place: Place) {
     let page = browser
         .send("/form/log_in", &fields)
         .await
-        .says("Wrong username or password.")
+        .says("Wrong username, address or password.")
         .text();
     assert_eq!(field_value(&page, "next").as_deref(), Some("/products"));
     assert_eq!(

@@ -6,6 +6,7 @@ one_engine![
     sqlite: Sqlite,
     a_question_that_cannot_be_is_shown_with_what_is_wrong_with_it,
     what_has_a_code_is_called_by_words,
+    what_was_done_from_the_machine_and_what_goes_nowhere_are_shown_so,
     what_an_event_was_about_is_said_in_words,
     addresses_break_where_they_can_be_read,
 ];
@@ -97,6 +98,20 @@ async fn a_question_that_cannot_be_is_shown_with_what_is_wrong_with_it(place: Pl
         .text();
     assert_eq!(html.matches("aria-invalid").count(), 2, "all at once: {html}");
     assert_eq!(html.matches("autofocus").count(), 1, "{html}");
+}
+
+async fn what_was_done_from_the_machine_and_what_goes_nowhere_are_shown_so(place: Place) {
+    let server = place.start().await;
+    let admin = admin(&server).await;
+    let invite = ["user", "create", "--invite", "--email", "bob@example.com"];
+    place.vestibule(&invite).await.expect_success();
+    let audit = admin.open("/admin/audit").await.expect_page(200);
+    assert!(audit.page_text().contains("command line"), "{}", audit.page_text());
+    let delete = ["user", "delete", "bob@example.com", "--yes"];
+    place.vestibule(&delete).await.expect_success();
+    let mail = admin.open("/admin/mail").await.expect_page(200);
+    assert!(mail.page_text().contains("Invitation"), "{}", mail.page_text());
+    assert!(!mail.text().contains("Send again: Invitation"), "{}", mail.text());
 }
 
 async fn what_has_a_code_is_called_by_words(place: Place) {

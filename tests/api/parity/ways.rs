@@ -272,7 +272,7 @@ fn can_be_mended(status: u16, code: &str) -> bool {
 /// What a page says of a code.
 fn words_of(code: &str) -> &'static str {
     match code {
-        "invalid_credentials" => "Wrong username or password.",
+        "invalid_credentials" => "Wrong username, address or password.",
         "inactive_user" => "This account is disabled. Ask whoever runs this site.",
         "email_not_verified" => "Verify your email address first.",
         "email_taken" => "There is an account with this address already.",

@@ -280,6 +280,19 @@ impl Process {
             .join(seen)
     }
 
+    /// Waits until it has written a line that holds this.
+    pub(crate) async fn says(&self, words: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let output = self.output();
+            if let Some(line) = output.lines().find(|line| line.contains(words)) {
+                return line.to_owned();
+            }
+            assert!(Instant::now() < deadline, "it does not say {words:?}:\n{output}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// From now on none of its files may grow beyond this many bytes: to a database that is as long already, the disk is
     /// full, and that at the same moment for everything.
     pub(crate) fn limit_files_to(&self, bytes: &str) {

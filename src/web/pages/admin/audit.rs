@@ -26,6 +26,7 @@ use crate::{
 };
 
 const PAGE: &str = "/admin/audit";
+const NOBODY: &str = "–";
 
 pub(super) fn router() -> Router<AppState> {
     Router::new().route(PAGE, get(page))
@@ -103,13 +104,18 @@ fn EventRow(listed: ListedEvent) -> impl IntoView {
         "badge warn"
     };
     let device = event.user_agent.as_deref().and_then(device_in_words);
+    let otherwise = if words::is_of_admins(&event.event) {
+        "command line"
+    } else {
+        NOBODY
+    };
     view! {
         <tr>
             <td><Time at=event.at exact=true/></td>
             <td class="text">{words::event(&event.event)}</td>
             <td><span class=class>{words::outcome(&event.outcome)}</span></td>
-            <td class="text"><Who id=event.user_id email=user_email/></td>
-            <td class="text"><Who id=event.actor_id email=actor_email/></td>
+            <td class="text"><Who id=event.user_id email=user_email otherwise=NOBODY/></td>
+            <td class="text"><Who id=event.actor_id email=actor_email otherwise/></td>
             <td class="text">{event.client_address}</td>
             <td class="text">{device}</td>
             <td class="text">{event.detail.map(|text| view! { <Detail event=event.event outcome=event.outcome text/> })}</td>
@@ -119,13 +125,18 @@ fn EventRow(listed: ListedEvent) -> impl IntoView {
 
 /// Somebody whom an event names: a link while there is an account; when it is gone, one to all that the log says of it.
 #[component]
-fn Who(id: Option<UserId>, email: Option<String>) -> impl IntoView {
+fn Who(
+    id: Option<UserId>,
+    email: Option<String>,
+    /// What stands there where it names nobody.
+    otherwise: &'static str,
+) -> impl IntoView {
     match (id, email) {
         (Some(id), Some(email)) => view! { <a href=path_of(id)>{address(&email)}</a> }.into_any(),
         (Some(id), None) => {
             view! { <a href=path_about(id)><ById what="Deleted account" id=id.to_string()/></a> }.into_any()
         }
-        (None, _) => view! { <span class="dim">"–"</span> }.into_any(),
+        (None, _) => view! { <span class="dim">{otherwise}</span> }.into_any(),
     }
 }
 

@@ -112,7 +112,8 @@ fn MessageRow(message: Message) -> impl IntoView {
     let due = (!is_over).then(|| view! { <Time at=message.due_at/> });
     let kind = words::message_kind(&message.kind);
     let label = format!("Send again: {kind} to {}", message.address);
-    let resend = is_over.then(|| {
+    // And what is addressed to nobody goes nowhere.
+    let resend = (is_over && !message.address.is_empty()).then(|| {
         view! {
             <form method="post" action=ResendMessage::PATH>
                 <input type="hidden" name="id" value=message.id.to_string()/>
