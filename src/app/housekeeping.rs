@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::{
     sync::watch,
     task::JoinHandle,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 
-use crate::auth::Auth;
+use crate::auth::{Auth, BATCH_PAUSE};
 
 /// How often housekeeping runs: as often as a replay window closes, and soon enough after a command beside this server
 /// has replaced a key that leaked.
@@ -16,9 +16,6 @@ const HOUSEKEEPING_PAUSE: Duration = Duration::from_secs(10);
 
 /// How often what is over is swept.
 const SWEEP_PAUSE: Duration = Duration::from_mins(1);
-
-/// How long requests have the database to themselves between two batches, while there is more to sweep.
-const BATCH_PAUSE: Duration = Duration::from_millis(100);
 
 /// Starts both, side by side: a long sweep must not keep a used successor from being erased.
 pub(super) fn start(auth: Auth, stopped: watch::Receiver<bool>) -> JoinHandle<()> {
@@ -53,6 +50,7 @@ async fn keep_house(auth: &Auth, mut stopped: watch::Receiver<bool>) {
 /// Sweeps what is over, a batch of each kind at a time.
 async fn sweep_up(auth: &Auth, mut stopped: watch::Receiver<bool>) {
     let mut pause = SWEEP_PAUSE;
+    let mut put_right = Instant::now();
     loop {
         tokio::select! {
             () = sleep(pause) => {}
@@ -60,16 +58,24 @@ async fn sweep_up(auth: &Auth, mut stopped: watch::Receiver<bool>) {
         }
         let is_more = sweep(auth).await;
         pause = if is_more { BATCH_PAUSE } else { SWEEP_PAUSE };
+        // However long there is more: neither of these waits for that.
+        if put_right.elapsed() >= SWEEP_PAUSE {
+            put_right = Instant::now();
+            put_in_order(auth).await;
+        }
     }
 }
 
 /// Whether there is more to sweep.
 async fn sweep(auth: &Auth) -> bool {
-    match auth.sweep().await {
-        Ok(true) => return true,
-        Ok(false) => {}
-        Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot sweep what is over"),
-    }
+    auth.sweep().await.unwrap_or_else(|error| {
+        tracing::warn!(error = &error as &dyn std::error::Error, "cannot sweep what is over");
+        false
+    })
+}
+
+/// What is of the future, and the limits, which strangers can make faster than any batch of a sweep.
+async fn put_in_order(auth: &Auth) {
     if let Err(error) = auth.follow_the_clock().await {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
@@ -79,5 +85,4 @@ async fn sweep(auth: &Auth) -> bool {
     if let Err(error) = auth.sweep_limits().await {
         tracing::warn!(error = &error as &dyn std::error::Error, "cannot sweep limits");
     }
-    false
 }

@@ -261,7 +261,10 @@ mod tests {
         let lamp = products.create(&identity, lamp, &client).await.unwrap();
         products.list(&identity, ProductQuery::default()).await.unwrap();
         products.show(&identity, lamp.id).await.unwrap();
-        let change = ProductChange::default();
+        let change = ProductChange {
+            name: Some("Lantern".to_owned()),
+            ..ProductChange::default()
+        };
         products.update(&identity, lamp.id, change, &client).await.unwrap();
         products.delete(&identity, lamp.id, &client).await.unwrap();
         assert_eq!(

@@ -19,11 +19,13 @@ impl Auth {
     pub async fn check_verification_link(&self, token: &str) -> Result<(), Error> {
         let token = LinkToken::parse(token).ok_or(Error::LinkInvalid)?;
         let found = self.find_verification_link(token.hash().as_str(), self.now()).await?;
-        match found.ok_or(Error::LinkInvalid)? {
+        let (link, kind) = found.ok_or(Error::LinkInvalid)?;
+        if kind == LinkKind::VerifyNewEmail {
             // It was mailed to the address that the account is to have.
-            (_, LinkKind::VerifyNewEmail) => Ok(()),
-            (link, _) => self.check_address_of(&link).await,
+            let account = self.store().find_user(link.user_id).await?;
+            return account.map(drop).ok_or(Error::LinkInvalid);
         }
+        self.check_address_of(&link).await
     }
 
     async fn check_address_of(&self, link: &LinkTokenRow) -> Result<(), Error> {

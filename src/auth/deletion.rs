@@ -5,7 +5,13 @@
 //! on record, and puts the account out of use for good. What is left of it then goes in batches, and where that is broken
 //! off, the sweep goes on with it.
 
-use super::{Auth, Error, last_admin::AdminGuard, sweep::BATCH};
+use tokio::time::sleep;
+
+use super::{
+    Auth, Error,
+    last_admin::AdminGuard,
+    sweep::{BATCH, BATCH_PAUSE, Round},
+};
 use crate::{clock::Timestamp, id::UserId, store::Tx};
 
 /// How many accounts a sweep goes on with.
@@ -32,7 +38,9 @@ impl Auth {
     pub(super) async fn finish_deletion(&self, user: UserId) {
         let now = self.now();
         let cleared = async {
-            while self.clear_away(user, now).await? {}
+            while self.clear_away(user, now).await? {
+                sleep(BATCH_PAUSE).await;
+            }
             Ok::<_, Error>(())
         };
         if let Err(error) = cleared.await {
@@ -41,13 +49,13 @@ impl Auth {
         }
     }
 
-    /// Goes on with what was broken off, by a batch of each account. Whether there may be more.
+    /// Goes on with what was broken off, by a batch of each account. Whether there is more.
     pub(super) async fn go_on_deleting(&self, now: Timestamp) -> Result<bool, Error> {
-        let deleted = self.store().list_deleted_users(BATCH_OF_ACCOUNTS).await?;
-        for user in &deleted {
-            self.clear_away(*user, now).await?;
+        let mut round = Round::default();
+        for user in self.store().list_deleted_users(BATCH_OF_ACCOUNTS).await? {
+            round.note(self.clear_away(user, now).await);
         }
-        Ok(!deleted.is_empty())
+        round.end()
     }
 
     /// Removes a batch of what is left of a deleted account, and the account with the last of it. Whether there is more.

@@ -99,6 +99,7 @@ pub use self::{
     review_user::UserReview,
     roles::RoleChange,
     sign_up::{SignUp, SignedUp},
+    sweep::BATCH_PAUSE,
     types::{ADMIN, Actor, Credential, Event, Identity, ListedEvent, Message, RefreshLife, Session, SignedIn, User},
     update_profile::UpdateProfile,
     update_user::UpdateUser,

@@ -19,6 +19,9 @@ use crate::{
 /// How many rows one transaction removes at most: on SQLite, nobody else writes meanwhile.
 pub(super) const BATCH: i64 = 1000;
 
+/// How long requests have the database to themselves between two batches.
+pub const BATCH_PAUSE: Duration = Duration::from_millis(100);
+
 /// How many accounts one transaction removes at most; much hangs on each.
 const BATCH_OF_ACCOUNTS: i64 = 50;
 
@@ -40,15 +43,15 @@ enum Over {
     Events(Timestamp),
 }
 
-/// What came of sweeping each kind.
+/// What came of sweeping one thing after the other, of which each that fails leaves the others to be swept.
 #[derive(Default)]
-struct Round {
+pub(super) struct Round {
     is_more: bool,
     failure: Option<Error>,
 }
 
 impl Round {
-    fn note(&mut self, outcome: Result<bool, Error>) {
+    pub(super) fn note(&mut self, outcome: Result<bool, Error>) {
         match outcome {
             Ok(is_more) => self.is_more |= is_more,
             Err(error) if self.failure.is_none() => self.failure = Some(error),
@@ -62,7 +65,7 @@ impl Round {
     }
 
     /// The first failure, if there was any: what failed is not tried again at once.
-    fn end(self) -> Result<bool, Error> {
+    pub(super) fn end(self) -> Result<bool, Error> {
         self.failure.map_or(Ok(self.is_more), Err)
     }
 }

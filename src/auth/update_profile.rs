@@ -53,6 +53,13 @@ impl Profile {
             .is_some_and(|username| username.as_ref().map(Username::key) != account.username_key.as_deref())
     }
 
+    /// Whether anything of `account` is another from then on.
+    fn changes(&self, account: &UserRow) -> bool {
+        let username = self.username.as_ref();
+        self.name.as_ref().is_some_and(|name| *name != account.name)
+            || username.is_some_and(|username| username.as_ref().map(Username::as_typed) != account.username.as_deref())
+    }
+
     /// Writes what changes of `account`.
     pub(super) async fn write(self, tx: &mut Tx, account: &UserRow, now: Timestamp) -> Result<(), Error> {
         if self.name.is_none() && self.username.is_none() {
@@ -87,6 +94,10 @@ impl Auth {
         let now = self.now();
         let mut tx = self.store().begin().await?;
         let account = tx.lock_user(identity.user.id).await?.ok_or(Error::SessionEnded)?;
+        // Whoever sends the same again and again would fill the audit log with it.
+        if !profile.changes(&account) {
+            return Ok(account.into());
+        }
         let renamed = profile.changes_username_of(&account);
         profile.write(&mut tx, &account, now).await?;
         if renamed

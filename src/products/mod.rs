@@ -169,9 +169,13 @@ impl Products {
             return Err(faults.into_error());
         };
         let kind = EventKind::UpdateProduct;
-        let mut product = self.changeable(identity, id, kind, client).await?;
+        let found = self.changeable(identity, id, kind, client).await?;
+        let mut product = found.clone();
         product.name = name.unwrap_or(product.name);
         product.description = description.unwrap_or(product.description);
+        if product == found {
+            return Ok(found);
+        }
         product.updated_at = self.clock.now();
         let mut tx = self.store.begin().await?;
         write(&mut tx, &product).await?;

@@ -64,7 +64,8 @@ macro_rules! select_events {
         concat!(
             "SELECT e.id, e.at, e.event, e.outcome, e.user_id, e.actor_id, e.session_id, e.client_address, e.user_agent, \
              e.detail, u.email AS user_email, a.email AS actor_email FROM audit_events e \
-             LEFT JOIN users u ON u.id = e.user_id LEFT JOIN users a ON a.id = e.actor_id WHERE e.id < $1",
+             LEFT JOIN users u ON u.id = e.user_id AND u.deleted_at IS NULL \
+             LEFT JOIN users a ON a.id = e.actor_id AND a.deleted_at IS NULL WHERE e.id < $1",
             $condition,
             " ORDER BY e.id DESC LIMIT $2"
         )

@@ -162,10 +162,10 @@ impl Tx {
         }
     }
 
-    /// Takes out of the note that a user was imported what could be compared with a guess of their address. That they
-    /// were stays, so that they are not imported again.
+    /// Takes out of the note that a user was imported what could be compared with a guess of their address, and whose account
+    /// it is. That they were stays, so that they are not imported again.
     pub async fn erase_import_of(&mut self, user: UserId) -> Result<(), Error> {
-        self.execute(sqlx::query("UPDATE imports SET address_key = '' WHERE user_id = $1").bind(user))
+        self.execute(sqlx::query("UPDATE imports SET address_key = '', user_id = NULL WHERE user_id = $1").bind(user))
             .await
             .map(drop)
     }

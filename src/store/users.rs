@@ -150,10 +150,24 @@ pub(super) const FIND_WAITING: &str = concat!(
     " ORDER BY users.waits_since LIMIT $3"
 );
 
-pub(super) const GIVE_UP_WAITING: &str = concat!(
-    "UPDATE users SET deleted_at = $3, disabled_at = $3, waits_since = NULL WHERE users.id = $1 AND ",
-    waiting!("$2", "$3")
-);
+/// Of whoever is to go, nothing stays that tells who it was, or that keeps somebody else from it. No address has a space.
+macro_rules! delete_user {
+    ($now:literal, $($which:tt)*) => {
+        concat!(
+            "UPDATE users SET deleted_at = ",
+            $now,
+            ", disabled_at = ",
+            $now,
+            ", waits_since = NULL, email = '', email_key = 'deleted ' || id, username = NULL, username_key = NULL, \
+             name = NULL, password_hash = '', external_id = NULL WHERE ",
+            $($which)*
+        )
+    };
+}
+
+const MARK_DELETED: &str = delete_user!("$2", "id = $1");
+
+pub(super) const GIVE_UP_WAITING: &str = delete_user!("$3", "users.id = $1 AND ", waiting!("$2", "$3"));
 
 pub(super) const FIND_DELETED: &str = "SELECT id FROM users WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT $1";
 
@@ -465,14 +479,10 @@ impl Tx {
         .await
     }
 
-    /// Notes that a user is to go, who is out of use from now on. False when there is no such user.
+    /// Notes that a user is to go, who is nobody from now on: address and username are free again. False when there is no such
+    /// user.
     pub async fn update_deleted(&mut self, user: UserId, now: Timestamp) -> Result<bool, Error> {
-        self.changes(
-            sqlx::query("UPDATE users SET deleted_at = $2, disabled_at = $2, waits_since = NULL WHERE id = $1")
-                .bind(user)
-                .bind(now),
-        )
-        .await
+        self.changes(sqlx::query(MARK_DELETED).bind(user).bind(now)).await
     }
 
     /// The same of a user who has [waited](Store::list_waiting_users) since this time at least, and still does: false where

@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{Place, both_engines, one_engine, send_unfinished};
+use crate::support::{Actor, Place, both_engines, one_engine, send_unfinished};
 
 both_engines![a_stop_waits_for_a_request_in_flight_and_not_for_an_idle_connection];
 

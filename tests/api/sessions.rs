@@ -222,7 +222,7 @@ async fn a_deletion_that_is_broken_off_is_on_record_and_goes_on(place: Place) {
     assert!(!ann.is_signed_in().await);
     let again = json!({"username": "ann@example.com", "password": PASSWORD});
     let login = server.anonymous().post("/api/auth/login").json(again).await;
-    login.expect_problem(400, "inactive_user");
+    login.expect_problem(401, "invalid_credentials");
     let path = format!("/api/users/{}", ann.user_id);
     admin.get(&path).await.expect_problem(404, "not_found");
     let enable = json!({"is_active": true});
@@ -234,11 +234,14 @@ async fn a_deletion_that_is_broken_off_is_on_record_and_goes_on(place: Place) {
         (2, 1500),
         "it did break off"
     );
+    let namesake = server.user("ann@example.com").await;
+    assert_ne!(namesake.user_id, ann.user_id);
 
     place.execute(freed).await;
     while server.app().auth().sweep().await.expect("the database is there") {}
-    assert_eq!(server.count(USERS).await, 1);
+    assert_eq!(server.count(USERS).await, 2);
     assert_eq!(server.count(PRODUCTS).await, 0);
+    assert!(namesake.is_signed_in().await);
 }
 
 async fn an_account_that_may_not_be_deleted_keeps_what_it_has(place: Place) {

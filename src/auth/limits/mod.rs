@@ -24,7 +24,7 @@ use tracing::Instrument as _;
 
 pub use self::device::DeviceProof;
 pub(super) use self::device::Pass;
-use self::networks::{Networks, Refused, Sessions};
+use self::networks::{Holders, Networks, Refused};
 use super::{
     Auth, Client, EmailAddress, Error, Exceeded, Identity,
     audit::{EventKind, Record},
@@ -44,7 +44,7 @@ const JUDGEMENTS_PER_TRY: u32 = 10;
 /// the session lives, as a token that comes again must be known. A client that has lost its way is slowed, and not shut out.
 const REFRESHES: Quota = Quota::new(60, Duration::from_mins(10));
 
-/// How often what a session may not do is on record. Whoever looks around is seen, and whoever has a program try the same
+/// How often what a user may not do is on record. Whoever looks around is seen, and whoever has a program try the same
 /// again and again fills no log with it.
 const REFUSALS: Quota = Quota::new(20, Duration::from_mins(10));
 
@@ -58,8 +58,8 @@ pub struct Limits {
     quotas: Quotas,
     names: PseudonymKey,
     networks: Networks,
-    sessions: Sessions,
-    refusals: Sessions,
+    sessions: Holders<SessionId>,
+    refusals: Holders<UserId>,
 }
 
 impl Limits {
@@ -70,8 +70,8 @@ impl Limits {
             quotas,
             names: key.pseudonyms("limits"),
             networks: Networks::default(),
-            sessions: Sessions::default(),
-            refusals: Sessions::default(),
+            sessions: Holders::default(),
+            refusals: Holders::default(),
         }
     }
 
@@ -323,15 +323,15 @@ impl Auth {
         Err(error)
     }
 
-    /// Whether one more refusal of what this session asked for goes on record. Beyond that the log of requests alone has it.
+    /// Whether one more refusal of what this user asked for goes on record. Beyond that the log of requests alone has it.
     pub(super) fn may_note_refusal(&self, identity: &Identity, kind: EventKind) -> bool {
         let Some(limits) = &self.parts.limits else {
             return true;
         };
         let now = in_milliseconds(self.now());
-        let spent = limits.refusals.spend(identity.session, REFUSALS, now);
+        let spent = limits.refusals.spend(identity.user.id, REFUSALS, now);
         if spent.is_err_and(|refused| refused.is_first) {
-            tracing::warn!(event = kind.as_str(), by = "session", "too many refusals to record");
+            tracing::warn!(event = kind.as_str(), by = "user", "too many refusals to record");
         }
         spent.is_ok()
     }

@@ -1,4 +1,4 @@
-//! What client networks have used, and sessions, in memory.
+//! What client networks have used, and sessions and users, in memory.
 //!
 //! However many come, no more than a fixed number of them is remembered. Where one has to be forgotten it is the
 //! one whose budget will be whole first, which has used least: who has used up theirs is not free again before as many
@@ -12,13 +12,13 @@ use std::{
     time::Duration,
 };
 
-use crate::{id::SessionId, quota::Quota};
+use crate::quota::Quota;
 
 /// Of each kind of try; together they take a few MiB.
 const MAX_NETWORKS: usize = 10_000;
 
 /// Ten thousand that are busy all the time are more than one process can serve.
-const MAX_SESSIONS: usize = 10_000;
+const MAX_HOLDERS: usize = 10_000;
 
 /// A budget is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,15 +51,21 @@ fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The sessions of one kind of try.
-#[derive(Debug, Default)]
-pub(super) struct Sessions(Mutex<Table<SessionId>>);
+/// The sessions, or the users, of one kind of try.
+#[derive(Debug)]
+pub(super) struct Holders<K>(Mutex<Table<K>>);
 
-impl Sessions {
-    /// Uses one of the budget that the session has.
-    pub(super) fn spend(&self, session: SessionId, quota: Quota, now: i64) -> Result<(), Refused> {
+impl<K> Default for Holders<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Copy + Ord + Hash> Holders<K> {
+    /// Uses one of the budget that `holder` has.
+    pub(super) fn spend(&self, holder: K, quota: Quota, now: i64) -> Result<(), Refused> {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        table.spend(session, quota, now, MAX_SESSIONS)
+        table.spend(holder, quota, now, MAX_HOLDERS)
     }
 }
 

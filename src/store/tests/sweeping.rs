@@ -137,9 +137,12 @@ async fn who_is_to_be_deleted_is_nobody_any_more_and_found_until_they_are_gone()
             let rest: &[UserRow] = if role.is_none() { slice::from_ref(&bob) } else { &[] };
             assert_eq!(listed, rest);
         }
-        // The address is taken while the row is there, and nobody can sign in to it.
-        let row = store.find_user_by_email("ada@example.com").await.unwrap().unwrap();
-        assert_eq!(row.disabled_at, Some(NOW));
+        // Nothing that was theirs is kept from others while the row is there.
+        assert_eq!(store.find_user_by_email("ada@example.com").await.unwrap(), None);
+        let namesake = add_user(&store, "ada@example.com").await;
+        let mut tx = store.begin().await.unwrap();
+        assert!(tx.delete_user(namesake.id).await.unwrap());
+        tx.commit().await.unwrap();
         assert_eq!(store.list_deleted_users(10).await.unwrap(), [ada.id]);
         let mut tx = store.begin().await.unwrap();
         assert!(tx.delete_user(ada.id).await.unwrap());
