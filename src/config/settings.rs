@@ -550,7 +550,7 @@ mod tests {
         let told = |text: &str| vanished(text, |name| name == "HOME");
         for (line, said) in [
             ("SITE_NAME=Foo$bar", "$bar was replaced by nothing"),
-            ("SITE_NAME=\"Foo $bar\"", "$bar was replaced by nothing"),
+            ("SITE_NAME=\"Foo $bar.\"", "$bar was replaced by nothing"),
             ("SITE_NAME=Foo${bar_baz}", "$bar_baz was replaced by nothing"),
             ("SITE_NAME=US$", "$ was replaced by nothing"),
             ("export SITE_NAME = 'a'$bar", "$bar was replaced by nothing"),
