@@ -283,7 +283,7 @@ fn last_lines(text: &str) -> Vec<usize> {
     let mut end = 0;
     for (line, number) in text.split_inclusive('\n').zip(1..) {
         end += line.len();
-        let readable = dotenvy::from_read_iter(text[..end].as_bytes()).take_while(Result::is_ok);
+        let readable = dotenvy::from_read_iter(&text.as_bytes()[..end]).take_while(Result::is_ok);
         ends.resize(readable.count().max(ends.len()), number);
     }
     ends
