@@ -283,7 +283,7 @@ fn last_lines(text: &str) -> Vec<usize> {
     let mut end = 0;
     for (line, number) in text.split_inclusive('\n').zip(1..) {
         end += line.len();
-        let readable = dotenvy::from_read_iter(text[..end].as_bytes()).take_while(Result::is_ok);
+        let readable = dotenvy::from_read_iter(&text.as_bytes()[..end]).take_while(Result::is_ok);
         ends.resize(readable.count().max(ends.len()), number);
     }
     ends
@@ -550,7 +550,7 @@ mod tests {
         let told = |text: &str| vanished(text, |name| name == "HOME");
         for (line, said) in [
             ("SITE_NAME=Foo$bar", "$bar was replaced by nothing"),
-            ("SITE_NAME=\"Foo $bar\"", "$bar was replaced by nothing"),
+            ("SITE_NAME=\"Foo $bar.\"", "$bar was replaced by nothing"),
             ("SITE_NAME=Foo${bar_baz}", "$bar_baz was replaced by nothing"),
             ("SITE_NAME=US$", "$ was replaced by nothing"),
             ("export SITE_NAME = 'a'$bar", "$bar was replaced by nothing"),
