@@ -1,10 +1,12 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use vestibule::auth;
 
-use crate::support::{Actor, MINUTE, NEW_PASSWORD, PASSWORD, Place, both_engines};
+use crate::support::{Actor, Admin, MINUTE, NEW_PASSWORD, PASSWORD, Place, Server, both_engines, jwt_claims};
 
 both_engines![
+    each_kind_of_event_is_on_record_with_whose_it_was_and_who_did_it,
     what_happened_is_on_record_with_who_and_where,
     refusals_are_on_record_too,
     what_somebody_may_not_do_is_on_record_with_who_tried_it,
@@ -17,6 +19,264 @@ both_engines![
     the_log_outlives_the_account,
     queries_that_cannot_be_are_refused,
 ];
+
+/// The kinds whose entries are looked at where weeks pass, where the database is replaced, and where there is something to
+/// import: `sweep::who_signed_up_and_never_came_is_removed`,
+/// `backup::restoring::a_restore_ends_sessions_and_links_and_drops_messages`, and
+/// `import::an_import_is_one_event_of_the_audit_log`.
+const ELSEWHERE: [&str; 3] = ["remove_unverified", "restore_backup", "import_users"];
+
+async fn each_kind_of_event_is_on_record_with_whose_it_was_and_who_did_it(place: Place) {
+    let server = place.start().await;
+    let admin = server.admin("admin@example.com").await;
+    let mut log = Log::open(&server, &admin).await;
+    coming_and_going(&mut log).await;
+    an_account_and_its_devices(&mut log).await;
+    mailed_links(&mut log).await;
+    what_an_admin_does(&mut log).await;
+    what_the_operator_does(&mut log).await;
+    products(&mut log).await;
+    reading_without_permission(&mut log).await;
+
+    let unknown = admin.get("/api/audit?event=dance").await.expect_any_problem(422);
+    let names = unknown["errors"][0]["message"].as_str().unwrap_or_default();
+    let names = names.trim_start_matches("An event is one of ").trim_end_matches('.');
+    let all: BTreeSet<&str> = names.split(", ").collect();
+    let made = log.told.iter().map(String::as_str);
+    let shown: BTreeSet<&str> = made.chain(ELSEWHERE).collect();
+    assert_eq!(shown, all, "what is new is to be done here too");
+}
+
+/// The audit log, which an admin reads after each thing that is done.
+struct Log<'a> {
+    server: &'a Server,
+    admin: &'a Admin,
+    /// The ids of the entries that were read.
+    read: BTreeSet<String>,
+    /// The events that were told as they should be.
+    told: BTreeSet<String>,
+}
+
+impl<'a> Log<'a> {
+    async fn open(server: &'a Server, admin: &'a Admin) -> Self {
+        let mut log = Self {
+            server,
+            admin,
+            read: BTreeSet::new(),
+            told: BTreeSet::new(),
+        };
+        log.news().await;
+        log
+    }
+
+    /// The entries that were not read before.
+    async fn news(&mut self) -> Vec<Value> {
+        let mut entries = self.admin.get("/api/audit?limit=200").await.items();
+        entries.retain(|entry| self.read.insert(entry["id"].to_string()));
+        entries
+    }
+
+    /// What was just done made one entry: that it succeeded, whose account it was about, and who did it.
+    async fn tells(&mut self, event: &str, user: Option<&str>, actor: Option<&str>) {
+        self.tells_outcome(event, "success", user, actor).await;
+    }
+
+    async fn tells_outcome(&mut self, event: &str, outcome: &str, user: Option<&str>, actor: Option<&str>) {
+        let news = self.news().await;
+        let said: Vec<_> = news
+            .iter()
+            .map(|entry| ["event", "outcome", "user_id", "actor_id"].map(|field| entry[field].as_str()))
+            .collect();
+        assert_eq!(said, [[Some(event), Some(outcome), user, actor]]);
+        self.told.insert(event.to_owned());
+    }
+
+    /// Signs somebody up of whom the log is to say nothing yet; gives their id.
+    async fn newcomer(&mut self, email: &str) -> String {
+        let user = self.server.sign_up(email).await;
+        self.news().await;
+        user["id"].as_str().expect("an id").to_owned()
+    }
+}
+
+async fn coming_and_going(log: &mut Log<'_>) {
+    let server = log.server;
+    let ann = server.sign_up("ann@example.com").await;
+    let her = ann["id"].as_str();
+    log.tells("sign_up", her, None).await;
+    let mut ann = server.log_in("ann@example.com").await;
+    log.tells("log_in", her, None).await;
+    ann.refresh().await;
+    assert!(log.news().await.is_empty(), "who stays signed in does nothing");
+    ann.post("/api/auth/logout").await.expect(200);
+    log.tells("log_out", her, None).await;
+
+    let mut ann = server.log_in("ann@example.com").await;
+    log.tells("log_in", her, None).await;
+    let stolen = ann.refresh_token.clone();
+    ann.refresh().await;
+    server.mail_is_done().await;
+    server.advance(11);
+    let thief = server.anonymous().post("/api/auth/refresh").bearer(&stolen);
+    thief.await.expect_problem(401, "refresh_token_reused");
+    log.tells_outcome("refresh", "refresh_token_reused", her, None).await;
+}
+
+async fn an_account_and_its_devices(log: &mut Log<'_>) {
+    let server = log.server;
+    let id = log.newcomer("bob@example.com").await;
+    let him = Some(id.as_str());
+    let bob = server.log_in("bob@example.com").await;
+    let lost = server.log_in("bob@example.com").await;
+    log.news().await;
+    bob.patch("/api/auth/me").json(json!({"name": "Bob"})).await.expect(200);
+    log.tells("update_profile", him, him).await;
+    bob.get("/api/auth/me/export").await.expect(200);
+    log.tells("export_account", him, him).await;
+    let lost = jwt_claims(&lost.access_token)["sid"].clone();
+    let lost = format!("/api/auth/sessions/{}", lost.as_str().unwrap());
+    bob.delete(&lost).await.expect_success();
+    log.tells("end_session", him, him).await;
+    bob.delete("/api/auth/sessions").await.expect_success();
+    log.tells("end_other_sessions", him, him).await;
+    let change = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
+    bob.post("/api/auth/me/password").json(change).await.expect_success();
+    log.tells("change_password", him, him).await;
+    let leave = json!({"password": NEW_PASSWORD});
+    bob.delete("/api/auth/me").json(leave).await.expect_success();
+    log.tells("delete_account", him, him).await;
+}
+
+async fn mailed_links(log: &mut Log<'_>) {
+    let server = log.server;
+    let anonymous = server.anonymous();
+    let verify = async |token: &str| {
+        let verify = anonymous.post("/api/auth/verify-email").json(json!({"token": token}));
+        verify.await.expect(200);
+    };
+    let id = log.newcomer("cleo@example.com").await;
+    let her = Some(id.as_str());
+    server.verification_link("cleo@example.com").await;
+    let again = json!({"email": "cleo@example.com"});
+    anonymous
+        .post("/api/auth/resend-verification")
+        .json(again)
+        .await
+        .expect(200);
+    log.tells("resend_verification", her, None).await;
+    verify(&server.links("cleo@example.com", "/verify-email", 2).await[0]).await;
+    log.tells("verify_email", her, None).await;
+
+    let token = server.reset_link("cleo@example.com").await;
+    log.tells("request_reset", her, None).await;
+    let choice = json!({"token": token, "new_password": NEW_PASSWORD});
+    anonymous
+        .post("/api/auth/reset-password")
+        .json(choice)
+        .await
+        .expect(200);
+    log.tells("finish_reset", her, None).await;
+    let nobody = json!({"email": "nobody@example.com"});
+    anonymous
+        .post("/api/auth/forgot-password")
+        .json(nobody)
+        .await
+        .expect(200);
+    log.tells("request_reset", None, None).await;
+
+    let cleo = server.log_in_with("cleo@example.com", NEW_PASSWORD).await;
+    log.tells("log_in", her, None).await;
+    let change = json!({"new_email": "cleopatra@example.com", "password": NEW_PASSWORD});
+    cleo.post("/api/auth/me/email").json(change).await.expect_success();
+    log.tells("change_email", her, her).await;
+    verify(&server.verification_link("cleopatra@example.com").await).await;
+    log.tells("verify_email", her, None).await;
+}
+
+async fn what_an_admin_does(log: &mut Log<'_>) {
+    let (server, admin) = (log.server, log.admin);
+    let id = log.newcomer("dan@example.com").await;
+    let (him, by) = (Some(id.as_str()), Some(admin.user_id.as_str()));
+    server.mail_is_done().await;
+    let messages = admin.get("/api/mail").await.items();
+    let to_dan = messages.iter().find(|message| message["address"] == "dan@example.com");
+    let message = to_dan.expect("a message")["id"].as_str().unwrap().to_owned();
+    admin
+        .post(&format!("/api/mail/{message}/resend"))
+        .await
+        .expect_success();
+    log.tells("resend_message", None, by).await;
+    let dan = format!("/api/users/{id}");
+    admin.patch(&dan).json(json!({"name": "Dan"})).await.expect(200);
+    log.tells("update_user", him, by).await;
+    admin.post(&format!("{dan}/reset-password")).await.expect_success();
+    log.tells("mail_reset", him, by).await;
+    admin.post(&format!("{dan}/logout")).await.expect_success();
+    log.tells("end_user_sessions", him, by).await;
+    admin.delete(&dan).await.expect_success();
+    log.tells("delete_user", him, by).await;
+}
+
+/// As the commands have it done.
+async fn what_the_operator_does(log: &mut Log<'_>) {
+    let (by, nowhere) = (auth::Actor::Operator, auth::Client::default());
+    let auth = log.server.app().auth();
+    let by_hand = auth::CreateUser {
+        email: "made@example.com".to_owned(),
+        username: None,
+        name: None,
+        password: PASSWORD.to_owned().into(),
+        admin: false,
+    };
+    let made = auth.create_user(&by, by_hand, &nowhere).await.expect("an account");
+    log.tells("create_user", Some(&made.id.to_string()), None).await;
+    let guest = auth::InviteUser {
+        email: "invited@example.com".to_owned(),
+        username: None,
+        name: None,
+        admin: false,
+    };
+    let invited = auth.invite_user(&by, guest, &nowhere).await.expect("an account");
+    log.tells("invite_user", Some(&invited.id.to_string()), None).await;
+    auth.rotate_signing_keys(&by, false).await.expect("a new key");
+    log.tells("rotate_keys", None, None).await;
+}
+
+async fn products(log: &mut Log<'_>) {
+    let id = log.newcomer("eve@example.com").await;
+    let (hers, by_admin) = (Some(id.as_str()), Some(log.admin.user_id.as_str()));
+    let eve = log.server.log_in("eve@example.com").await;
+    log.news().await;
+    let lamp = json!({"name": "Lamp"});
+    let lamp = eve.post("/api/products").json(lamp).await.expect(201).json();
+    log.tells("create_product", hers, hers).await;
+    let lamp = format!("/api/products/{}", lamp["id"].as_str().unwrap());
+    let renamed = json!({"name": "Desk"});
+    log.admin.patch(&lamp).json(renamed).await.expect(200);
+    log.tells("update_product", hers, by_admin).await;
+    eve.delete(&lamp).await.expect_success();
+    log.tells("delete_product", hers, hers).await;
+}
+
+/// Who may read makes no entry, as each look at the log here shows.
+async fn reading_without_permission(log: &mut Log<'_>) {
+    let id = log.newcomer("fay@example.com").await;
+    let her = Some(id.as_str());
+    let fay = log.server.log_in("fay@example.com").await;
+    log.news().await;
+    let another = format!("/api/users/{}", log.admin.user_id);
+    for (path, event) in [
+        ("/api/users", "list_users"),
+        (&another, "show_user"),
+        ("/api/audit", "list_events"),
+        ("/api/mail", "list_messages"),
+    ] {
+        log.admin.get(path).await.expect(200);
+        assert!(log.news().await.is_empty(), "{event}");
+        fay.get(path).await.expect_problem(403, "forbidden");
+        log.tells_outcome(event, "forbidden", her, her).await;
+    }
+}
 
 async fn what_happened_is_on_record_with_who_and_where(place: Place) {
     let server = place.start().await;

@@ -23,6 +23,7 @@ one_engine![
 
 one_engine![
     postgres: Postgres,
+    a_disk_that_postgres_finds_full_is_told_and_reads_go_on_until_there_is_room,
     a_database_that_takes_no_changes_is_told_and_reads_go_on_until_it_does,
     a_server_that_was_stopped_and_started_again_is_found_again,
 ];
@@ -64,7 +65,7 @@ pub(crate) async fn only_reads_go_on(client: &ApiClient) {
         anonymous.get("/health/ready"),
     ] {
         let problem = request.await.expect_problem(503, "unavailable").to_string();
-        for inside in ["disk", "readonly", "read-only", "vestibule.db", "sql"] {
+        for inside in ["disk", "no space", "readonly", "read-only", "vestibule.db", "sql"] {
             assert!(!problem.to_lowercase().contains(inside), "{problem}");
         }
     }
@@ -107,6 +108,44 @@ async fn a_full_disk_is_told_and_reads_go_on_until_there_is_room(place: Place) {
     }
     all_goes_on(ann).await;
     assert!(!process.output().contains("panicked"), "{}", process.output());
+}
+
+/// What PostgreSQL says to every change while its disk is full, with its words and its code. Whether there is room is a row:
+/// to change that while a server works waits for nobody, which could be a deadlock.
+const DISK: &str = "\
+    CREATE SCHEMA disk; \
+    CREATE TABLE disk.is_full (); \
+    CREATE FUNCTION disk.extend() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+        IF EXISTS (SELECT FROM disk.is_full) THEN \
+            RAISE EXCEPTION 'could not extend file \"base/16384/16397\": No space left on device' \
+                USING ERRCODE = '53100', HINT = 'Check free disk space.'; \
+        END IF; \
+        RETURN NULL; \
+    END $$; \
+    DO $$ DECLARE changed text; BEGIN \
+        FOR changed IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP \
+            EXECUTE format('CREATE TRIGGER extend BEFORE INSERT OR UPDATE OR DELETE ON public.%I \
+                            FOR EACH STATEMENT EXECUTE FUNCTION disk.extend()', changed); \
+        END LOOP; \
+    END $$;";
+
+async fn a_disk_that_postgres_finds_full_is_told_and_reads_go_on_until_there_is_room(place: Place) {
+    // Its tables, before anybody works with them.
+    place.services().await.close().await;
+    place.execute(DISK).await;
+    let server = place.start().await;
+    let ann = server.user("ann@example.com").await;
+    let anonymous = server.anonymous();
+    for _ in 0..2 {
+        anonymous.get("/health/ready").await.expect(200);
+        place.execute("INSERT INTO disk.is_full DEFAULT VALUES").await;
+        only_reads_go_on(&ann).await;
+        place.execute("DELETE FROM disk.is_full").await;
+        anonymous.get("/health/ready").await.expect(200);
+        let name = json!({"name": "Ann"});
+        ann.patch("/api/auth/me").json(name).await.expect(200);
+    }
+    all_goes_on(ann).await;
 }
 
 /// Who may write is asked when a file is opened, and SQLite keeps what it has open: a server that runs goes on.

@@ -189,21 +189,26 @@ async fn so_does_every_line_of_one_that_fails(place: Place) {
 async fn there_is_one_line_for_each_request(place: Place) {
     for format in ["text", "json"] {
         let mut process = Process::start(&place, &[("LOG_FORMAT", format)]).await;
-        let mut ids = Vec::new();
-        for path in ["/health/live", "/users/me", "/nothing?token=secret-of-the-query"] {
-            let reply = process.anonymous().get(path).await;
-            ids.push(reply.header("x-request-id").unwrap().to_owned());
+        let mut answered = Vec::new();
+        for (path, status) in [
+            ("/health/live", 200),
+            ("/users/me", 401),
+            ("/nothing?token=secret-of-the-query", 404),
+        ] {
+            let reply = process.anonymous().get(path).await.expect(status);
+            answered.push((reply.header("x-request-id").unwrap().to_owned(), status));
         }
         process.terminate();
         process.ended();
         let output = process.output();
-        for id in &ids[1..] {
-            let lines: Vec<&str> = output.lines().filter(|line| line.contains(id.as_str())).collect();
+        for (id, status) in answered {
+            let lines: Vec<&str> = output.lines().filter(|line| line.contains(&id)).collect();
             assert_eq!(lines.len(), 1, "{lines:?}");
-            assert!(
-                lines[0].contains("GET") && (lines[0].contains("401") || lines[0].contains("404")),
-                "{lines:?}"
-            );
+            let status = match format {
+                "json" => format!("\"status\":{status}"),
+                _ => format!("status={status}"),
+            };
+            assert!(lines[0].contains("GET") && lines[0].contains(&status), "{lines:?}");
         }
         assert!(!output.contains("secret-of-the-query"), "{output}");
     }

@@ -76,6 +76,11 @@ async fn a_restore_ends_sessions_and_links_and_drops_messages(place: Place) {
     let admin = server.admin("admin@example.com").await;
     let events = admin.get("/api/audit?event=restore_backup").await.items();
     assert_eq!(events[0]["detail"], "ended: 1 sessions, 2 links, 1 messages");
+    assert_eq!(events[0]["outcome"], "success");
+    assert!(
+        events[0]["actor_id"].is_null() && events[0]["user_id"].is_null(),
+        "{events:?}"
+    );
 
     // What was there before is kept.
     let kept: Vec<String> = files(&place)

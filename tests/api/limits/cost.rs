@@ -9,7 +9,7 @@ use std::{
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{LOG_IN, REGISTER, Try, limited, log_in, people};
+use super::{LOG_IN, REGISTER, TRIES, Try, assert_passes, assert_refused, limited, log_in, people};
 use crate::support::{Actor, PASSWORD, Place, one_engine};
 
 one_engine![
@@ -17,6 +17,8 @@ one_engine![
     what_is_refused_costs_no_hash,
     what_a_busy_server_turns_away_is_no_try,
 ];
+
+one_engine![postgres: Postgres, what_a_network_is_refused_is_looked_up_nowhere];
 
 async fn what_is_refused_costs_no_hash(place: Place) {
     // Of a price that nothing else here comes near.
@@ -104,5 +106,41 @@ async fn what_a_busy_server_turns_away_is_no_try(place: Place) {
                 (subject, turned_away) = (subject + 1, 0);
             }
         }
+    }
+}
+
+/// What strangers may try: whoever is signed in is looked up before it is known what they want.
+fn tries_of_strangers() -> impl Iterator<Item = (&'static str, Try)> {
+    let signed_in = ["change_email", "change_password", "delete_account"];
+    let tries = TRIES.into_iter().map(|(name, _, attempt)| (name, attempt));
+    tries.filter(move |(name, _)| !signed_in.contains(name))
+}
+
+/// A flood of tries must not become a flood of queries.
+async fn what_a_network_is_refused_is_looked_up_nowhere(place: Place) {
+    let few = [("LIMIT_TRIES_PER_NETWORK", "3/1m"), ("LIMIT_MAILS_PER_NETWORK", "3/1m")];
+    let server = limited(&place, &few).await;
+    let people = people(&server).await;
+    let from = async |network: &str, attempt: Try, subject: u32| {
+        attempt(&people, subject).header("x-forwarded-for", network).await
+    };
+    for (name, attempt) in tries_of_strangers() {
+        for subject in 0..3 {
+            assert_passes(&from("192.0.2.1", attempt, subject).await, name);
+        }
+        // The first refusal is put on record, and the others are not.
+        assert_refused(&from("192.0.2.1", attempt, 3).await, name, "network", (3, 60), 20);
+    }
+    place.refuse_connections(true).await;
+    place.end_connections().await;
+    for (name, attempt) in tries_of_strangers() {
+        let refused = from("192.0.2.1", attempt, 4).await;
+        assert_refused(&refused, name, "network", (3, 60), 20);
+        let admitted = from("192.0.2.2", attempt, 4).await;
+        admitted.expect_problem(503, "unavailable");
+    }
+    place.refuse_connections(false).await;
+    for (name, attempt) in tries_of_strangers() {
+        assert_passes(&from("192.0.2.2", attempt, 5).await, name);
     }
 }
