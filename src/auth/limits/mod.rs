@@ -32,6 +32,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    id::{SessionId, UserId},
     quota::{Quota, Quotas, in_milliseconds},
     store::{PresentedRefreshToken, Tx, UserRow},
     token::{LinkToken, PseudonymKey, SealingKey},
