@@ -109,7 +109,7 @@ pub(crate) async fn run(import: &Import, config: &Config) -> anyhow::Result<()> 
     super::say(format_args!("Reading {}", source.describe()))?;
     let work = async |auth: &Auth| {
         let done = copy(auth, &mut run, &mut source, &mut report).await;
-        if done.as_ref().is_err_and(|error| error.is::<Refused>()) {
+        if done.as_ref().is_err_and(anyhow::Error::is::<Refused>) {
             report.discard();
             return done;
         }

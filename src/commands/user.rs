@@ -206,14 +206,13 @@ async fn what_to_do_with(auth: &Auth, found: &FoundUser) -> anyhow::Result<Strin
             "`vestibule user show {email}` shows the account, `vestibule user grant {email}` makes an admin of it"
         ));
     }
-    Ok(match auth.find_invitation(&Actor::Operator, found.user.id).await? {
-        Some(message) => format!(
-            "{email} was invited and has no password yet; `vestibule mail resend {message}` sends the invitation again"
-        ),
-        None => {
-            format!("{email} was invited and has no password yet; \"forgot password\" mails a link to choose one with")
-        }
-    })
+    let client = Client::default();
+    let invitation = auth.find_invitation(&Actor::Operator, found.user.id, &client).await?;
+    let how = match invitation {
+        Some(message) => format!("`vestibule mail resend {message}` sends the invitation again"),
+        None => "\"forgot password\" mails a link to choose one with".to_owned(),
+    };
+    Ok(format!("{email} was invited and has no password yet; {how}"))
 }
 
 async fn obey(command: AccountCommand, auth: &Auth, config: &Config) -> anyhow::Result<()> {
