@@ -6,7 +6,7 @@
 //! own rights decide.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io,
     path::Path,
 };
@@ -27,6 +27,34 @@ pub(crate) fn is_open_to_others(path: &Path) -> bool {
     #[cfg(not(unix))]
     let open = false;
     open
+}
+
+/// Opens a file that is there to be written, unless it is a link; a pipe that nobody reads is not waited for.
+pub(crate) fn open_itself(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.bits().cast_signed());
+    }
+    options.write(true).open(path)
+}
+
+/// Whether the open file is one that this process could have made for itself: no other user owns it or may do anything
+/// with it, and it has no second name.
+pub(crate) fn is_ours_alone(file: &File) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let own = rustix::process::geteuid().as_raw();
+        file.metadata()
+            .is_ok_and(|found| found.is_file() && found.uid() == own && found.mode() & 0o077 == 0 && found.nlink() == 1)
+    }
+    #[cfg(not(unix))]
+    {
+        file.metadata().is_ok_and(|found| found.is_file())
+    }
 }
 
 /// Makes a directory and those above it, with mode 0700, unless they are there.

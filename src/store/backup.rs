@@ -233,19 +233,54 @@ async fn first_column(connection: &mut AnyConnection, check: &'static str) -> Re
 }
 
 /// Opens a file that is written before it gets the name for which it is meant, and keeps every other process from it that
-/// does the same. It holds what one that was cut short has left.
+/// does the same. It may hold what one that was cut short has left. Whoever can write into the directory can guess its
+/// name: what another may have put there would become the copy, with its owner and its mode, or be overwritten, where it
+/// is a link. So that is replaced.
 pub(super) fn have_alone(path: &Path) -> Result<File, BackupError> {
+    let left = open_left(path)?;
+    if let Some(left) = &left {
+        lock(left, path)?;
+    }
+    // One that is replaced stays locked until the new one is: of two processes that found it, one goes on.
+    let _replaced = match left {
+        Some(left) if private_file::is_ours_alone(&left) => return Ok(left),
+        Some(left) => {
+            fs::remove_file(path).map_err(file_error("remove", path))?;
+            Some(left)
+        }
+        None => None,
+    };
+    let file = create(path).map_err(|error| match error {
+        BackupError::Taken { path } => BackupError::UnderWay { path },
+        other => other,
+    })?;
+    lock(&file, path)?;
+    Ok(file)
+}
+
+/// The file that lies where one is to be written. What is no file is removed: nothing of ours leaves a link or a pipe.
+fn open_left(path: &Path) -> Result<Option<File>, BackupError> {
+    let is_file = fs::symlink_metadata(path).map(|found| found.is_file());
+    let opened = match is_file {
+        Ok(true) => private_file::open_itself(path).map(Some),
+        Ok(false) => fs::remove_file(path).map(|()| None),
+        Err(error) => Err(error),
+    };
+    match opened {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => opened.map_err(file_error("take over", path)),
+    }
+}
+
+fn lock(file: &File, path: &Path) -> Result<(), BackupError> {
     let under_way = || BackupError::UnderWay { path: path.to_owned() };
-    let mut options = private_file::options();
-    let opened = options.read(true).write(true).create(true).truncate(false).open(path);
-    let file = opened.map_err(file_error("write", path))?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => return Err(under_way()),
         Err(TryLockError::Error(error)) => return Err(file_error("lock", path)(error)),
         Ok(()) => {}
     }
     // Another may have given this very file its name since it was opened.
-    if is_at(&file, path) { Ok(file) } else { Err(under_way()) }
+    if is_at(file, path) { Ok(()) } else { Err(under_way()) }
 }
 
 /// Makes a new file for its owner alone.
@@ -260,7 +295,7 @@ fn is_at(file: &File, path: &Path) -> bool {
     {
         use std::os::unix::fs::MetadataExt;
         let ids = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
-        matches!((file.metadata(), fs::metadata(path)), (Ok(file), Ok(named)) if ids(&file) == ids(&named))
+        matches!((file.metadata(), fs::symlink_metadata(path)), (Ok(file), Ok(named)) if ids(&file) == ids(&named))
     }
     #[cfg(not(unix))]
     {

@@ -4,9 +4,11 @@
 mod restoring;
 
 use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
+    fs::{self, File},
+    io::Read as _,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink},
     path::{Path, PathBuf},
+    process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -26,12 +28,89 @@ one_engine![
     a_backup_can_be_made_while_nothing_runs_and_of_an_older_database,
     a_backup_that_is_killed_leaves_nothing_under_its_name,
     the_generated_key_goes_with_a_backup_that_asks_for_it,
+    what_another_left_where_a_backup_is_written_is_neither_used_nor_changed,
 ];
 
 one_engine![postgres: Postgres, for_postgres_it_is_told_in_words,];
 
 fn path(place: &Place, name: &str) -> PathBuf {
     place.directory().join(name)
+}
+
+/// Whoever can write into a directory can put something where a command is about to write.
+#[derive(Clone, Copy, Debug)]
+enum Trap {
+    Link,
+    LinkToNothing,
+    SecondName,
+    OpenToAll,
+    AnothersFile,
+    Pipe,
+}
+
+impl Trap {
+    const ALL: [Self; 6] = [
+        Self::Link,
+        Self::LinkToNothing,
+        Self::SecondName,
+        Self::OpenToAll,
+        Self::AnothersFile,
+        Self::Pipe,
+    ];
+
+    fn set(self, place: &Place, at: &str) -> Victim {
+        let (at, file, nothing) = (path(place, at), path(place, "victim.txt"), path(place, "nothing.txt"));
+        fs::write(&file, "To my aunt").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let open = File::open(&file).unwrap();
+        match self {
+            Self::Link => symlink(&file, &at).unwrap(),
+            Self::LinkToNothing => symlink(&nothing, &at).unwrap(),
+            Self::SecondName => fs::hard_link(&file, &at).unwrap(),
+            Self::OpenToAll => {
+                fs::rename(&file, &at).unwrap();
+                fs::set_permissions(&at, fs::Permissions::from_mode(0o666)).unwrap();
+            }
+            Self::AnothersFile => {
+                fs::rename(&file, &at).unwrap();
+                // Only root can give a file away. For anybody else it is one that the group can read.
+                if chown(&at, Some(65534), None).is_err() {
+                    fs::set_permissions(&at, fs::Permissions::from_mode(0o640)).unwrap();
+                }
+            }
+            Self::Pipe => assert!(Command::new("mkfifo").arg(&at).status().unwrap().success()),
+        }
+        let before = Victim::rights(&open);
+        Victim { open, before, nothing }
+    }
+}
+
+/// The file that a [trap](Trap) leads to, whatever its name is by now.
+struct Victim {
+    open: File,
+    before: (u32, u32),
+    nothing: PathBuf,
+}
+
+impl Victim {
+    fn rights(file: &File) -> (u32, u32) {
+        let found = file.metadata().unwrap();
+        (found.uid(), found.mode())
+    }
+
+    /// It is as it was, and what was written has an owner of its own.
+    fn expect_untouched_by(mut self, written: &Path, trap: Trap) {
+        let mut text = String::new();
+        self.open.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "To my aunt", "{trap:?}");
+        assert_eq!(Self::rights(&self.open), self.before, "{trap:?}");
+        assert!(!self.nothing.exists(), "{trap:?}");
+        let found = fs::symlink_metadata(written).unwrap();
+        let own = fs::metadata(written.parent().unwrap()).unwrap().uid();
+        assert!(found.is_file(), "{trap:?}");
+        assert_eq!((found.uid(), found.mode() & 0o777), (own, 0o600), "{trap:?}");
+        assert_ne!(found.ino(), self.open.metadata().unwrap().ino(), "{trap:?}");
+    }
 }
 
 async fn back_up(place: &Place, name: &str) -> Finished {
@@ -240,6 +319,19 @@ async fn a_backup_that_is_killed_leaves_nothing_under_its_name(place: Place) {
     back_up(&place, "copy.db").await;
     assert_eq!(emails(&copy).await, ["ann@example.com"]);
     assert!(!unfinished.exists());
+}
+
+async fn what_another_left_where_a_backup_is_written_is_neither_used_nor_changed(place: Place) {
+    let server = place.start().await;
+    server.sign_up("ann@example.com").await;
+    for trap in Trap::ALL {
+        let victim = trap.set(&place, "copy.db.unfinished");
+        back_up(&place, "copy.db").await;
+        let copy = path(&place, "copy.db");
+        victim.expect_untouched_by(&copy, trap);
+        assert_eq!(emails(&copy).await, ["ann@example.com"], "{trap:?}");
+        fs::remove_file(copy).unwrap();
+    }
 }
 
 async fn the_generated_key_goes_with_a_backup_that_asks_for_it(place: Place) {

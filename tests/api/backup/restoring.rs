@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, time::Instant};
 use serde_json::json;
 use sqlx::{AnyConnection, Connection};
 
-use super::{back_up, emails, execute, files, path, restore, stop};
+use super::{Trap, back_up, emails, execute, files, path, restore, stop};
 use crate::support::{Actor, PASSWORD, Place, Process, jwt_header, one_engine};
 
 one_engine![
@@ -21,6 +21,7 @@ one_engine![
     a_key_that_does_not_open_the_copy_is_not_put_in_place,
     stored_keys_do_not_sign_again_after_a_restore_with_hs256,
     a_log_beside_a_copy_is_taken_only_where_it_is_the_copys,
+    what_another_left_where_a_restore_writes_is_neither_used_nor_changed,
 ];
 
 async fn a_restore_ends_sessions_and_links_and_drops_messages(place: Place) {
@@ -382,4 +383,19 @@ async fn a_log_beside_a_copy_is_taken_only_where_it_is_the_copys(place: Place) {
     assert!(told.contains("raw.db-wal, was taken in"), "{told}");
     assert_eq!(emails(&path(&place, "vestibule.db")).await, ["eve@example.com"]);
     connection.close().await.unwrap();
+}
+
+async fn what_another_left_where_a_restore_writes_is_neither_used_nor_changed(place: Place) {
+    let server = place.start().await;
+    server.sign_up("ann@example.com").await;
+    back_up(&place, "copy.db").await;
+    server.sign_up("late@example.com").await;
+    stop(server).await;
+    for trap in Trap::ALL {
+        let victim = trap.set(&place, "vestibule.db.restoring");
+        restore(&place, "copy.db").await;
+        let database = path(&place, "vestibule.db");
+        victim.expect_untouched_by(&database, trap);
+        assert_eq!(emails(&database).await, ["ann@example.com"], "{trap:?}");
+    }
 }
