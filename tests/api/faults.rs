@@ -60,7 +60,7 @@ pub(crate) async fn only_reads_go_on(client: &ApiClient) {
         log_in(anonymous),
         anonymous.post("/api/auth/register").json(sign_up),
         refresh(client),
-        client.patch("/api/auth/me").json(json!({"name": "Ann"})),
+        client.patch("/api/auth/me").json(json!({"name": "Nobody's yet"})),
         client.post("/api/auth/logout"),
         anonymous.get("/health/ready"),
     ] {
@@ -97,13 +97,13 @@ async fn a_full_disk_is_told_and_reads_go_on_until_there_is_room(place: Place) {
     let process = Process::start_bound(&place, &[]).await;
     let anonymous = process.anonymous();
     let ann = anonymous.user("ann@example.com").await;
-    for _ in 0..2 {
+    for round in 0..2 {
         anonymous.get("/health/ready").await.expect(200);
         fill_disk(&place, &process);
         only_reads_go_on(&ann).await;
         process.limit_files_to("unlimited");
         anonymous.get("/health/ready").await.expect(200);
-        let name = json!({"name": "Ann"});
+        let name = json!({"name": format!("Ann {round}")});
         ann.patch("/api/auth/me").json(name).await.expect(200);
     }
     all_goes_on(ann).await;
@@ -136,13 +136,13 @@ async fn a_disk_that_postgres_finds_full_is_told_and_reads_go_on_until_there_is_
     let server = place.start().await;
     let ann = server.user("ann@example.com").await;
     let anonymous = server.anonymous();
-    for _ in 0..2 {
+    for round in 0..2 {
         anonymous.get("/health/ready").await.expect(200);
         place.execute("INSERT INTO disk.is_full DEFAULT VALUES").await;
         only_reads_go_on(&ann).await;
         place.execute("DELETE FROM disk.is_full").await;
         anonymous.get("/health/ready").await.expect(200);
-        let name = json!({"name": "Ann"});
+        let name = json!({"name": format!("Ann {round}")});
         ann.patch("/api/auth/me").json(name).await.expect(200);
     }
     all_goes_on(ann).await;
