@@ -48,8 +48,10 @@ pub(crate) fn is_ours_alone(file: &File) -> bool {
     {
         use std::os::unix::fs::MetadataExt;
         let own = rustix::process::geteuid().as_raw();
-        file.metadata()
-            .is_ok_and(|found| found.is_file() && found.uid() == own && found.mode() & 0o077 == 0 && found.nlink() == 1)
+        file.metadata().is_ok_and(|found| {
+            let is_open = found.mode() & 0o077 != 0;
+            found.is_file() && found.uid() == own && !is_open && found.nlink() == 1
+        })
     }
     #[cfg(not(unix))]
     {
