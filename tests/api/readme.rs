@@ -344,12 +344,13 @@ async fn the_commands_of_the_table_work(place: Place) {
         .expect_success();
 }
 
-/// The id of a message that is in the outbox, if that is asked for.
+/// The id of a message that waits in the outbox, if that is asked for.
 async fn waiting_message(place: &Place, arguments: &[&str]) -> String {
     if !arguments.contains(&"$message") {
         return String::new();
     }
-    let listed = place.vestibule(&["mail", "list", "--json"]).await.expect_success();
+    let waiting = ["mail", "list", "--state", "waiting", "--json"];
+    let listed = place.vestibule(&waiting).await.expect_success();
     let newest = listed.stdout.lines().next().expect("a message");
     let newest: serde_json::Value = serde_json::from_str(newest).unwrap();
     newest["id"].as_str().expect("its id").to_owned()
