@@ -56,13 +56,13 @@ test('a product without a name, or with one too long, is refused at the field', 
   expect(visitor.path).toBe('/products');
   await visitor.isRefused({
     title: TITLE,
-    fields: { Name: 'A name is 1 to 100 characters' },
+    fields: { Name: 'This field is required.' },
     kept: { Description: 'A thing without a name' },
   });
   const name = 'x'.repeat(300);
   await visitor.fill({ Name: name });
   await visitor.submit('Add product');
-  await visitor.isRefused({ title: TITLE, fields: { Name: 'A name is 1 to 100 characters' }, kept: { Name: name } });
+  await visitor.isRefused({ title: TITLE, fields: { Name: 'A name is at most 100 characters' }, kept: { Name: name } });
 
   const id = await makeProduct(server, user, `Lamp of ${user.username}`);
   await visitor.visit(`/products/${id}`);
@@ -71,7 +71,7 @@ test('a product without a name, or with one too long, is refused at the field', 
   expect(visitor.path).toBe(`/products/${id}`);
   await visitor.isRefused({
     title: `Lamp of ${user.username}`,
-    fields: { Name: 'A name is 1 to 100 characters' },
+    fields: { Name: 'This field is required.' },
     kept: { Description: 'Bright' },
   });
 });
