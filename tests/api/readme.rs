@@ -176,7 +176,7 @@ const PROGRAMS: [&str; 17] = [
 ];
 
 /// Commands in the README's sentences that are not those of its table, and where they are run, or why nowhere.
-const IN_SENTENCES: [(&str, &str); 21] = [
+const IN_SENTENCES: [(&str, &str); 17] = [
     ("make test-browser", "by CI, as a part of `make test`"),
     ("cargo run", "by CI, beside the tests"),
     ("cargo run -- user grant", "the table's, by the binary"),
@@ -184,16 +184,6 @@ const IN_SENTENCES: [(&str, &str); 21] = [
         "cargo build --release",
         "not: takes minutes; CI builds the same unoptimised",
     ),
-    (
-        "RUSTFLAGS=\"-C target-cpu=native\" cargo build --release",
-        "not: as the one before, and is about speed alone",
-    ),
-    (
-        "cargo add jsonwebtoken --features aws_lc_rs",
-        "not: as in Cargo.toml, and so used by the example's test",
-    ),
-    ("npm install jose", "by CI: `npm ci`, as end2end/package.json names it"),
-    ("pip install", "not: CI has Debian's package of the same"),
     ("vestibule --help", "the_settings_of_the_examples_can_be_used"),
     ("vestibule user grant", "a_site_outgrows_its_database"),
     ("vestibule user import --from", "moving_in.rs"),
