@@ -116,6 +116,16 @@ async fn a_dead_link_is_told_when_it_is_opened(place: Place) {
             assert_eq!(html.contains(TOLD), form.is_none(), "{html}");
         }
     }
+    // Nor is one good any more that was mailed to an address which the account has left.
+    place
+        .execute("UPDATE users SET email = 'eve@example.com', email_key = 'eve@example.com'")
+        .await;
+    for (page, token) in [("/reset-password", &reset), ("/verify-email", &verify)] {
+        assert!(open(page, token).await.contains(TOLD), "{page}");
+    }
+    place
+        .execute("UPDATE users SET email = 'ann@example.com', email_key = 'ann@example.com'")
+        .await;
     let unknown = format!("vst_lt_{}", "A".repeat(43));
     for dead in ["made-up", unknown.as_str(), "a%20b"] {
         let html = open("/reset-password", dead).await;
