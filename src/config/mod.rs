@@ -5,6 +5,7 @@
 
 mod brand;
 mod database;
+mod dot_env;
 mod errors;
 mod keys;
 mod origin;
@@ -31,13 +32,14 @@ use self::reader::{Reader, Reported};
 pub use self::{
     brand::{Colour, Logo},
     database::DatabaseUrl,
+    dot_env::read_dot_env,
     errors::{ConfigError, ConfigErrors},
     keys::Signing,
     origin::PublicUrl,
     proxies::TrustedProxies,
     sealing::{copy_sealing_key, sealing_key_to_put_back},
     secret::Secret,
-    settings::{Settings, read_dot_env},
+    settings::Settings,
     smtp::SmtpServer,
 };
 use crate::{
