@@ -49,7 +49,11 @@ impl Auth {
         let now = self.now();
         let mut tx = self.store().begin().await?;
         if self.may_write_to(&mut tx, Letter::AccountExists, owner, now).await? {
-            let message = Message::AccountExists(client.circumstances(now));
+            let wanted = client.circumstances(now);
+            let message = match owner.email_verified_at {
+                Some(_) => Message::AccountExists(wanted),
+                None => Message::AccountUnverified(wanted),
+            };
             announce(&mut tx, &message, owner, now).await?;
         }
         Record::failure(kind, client, &Error::EmailTaken)

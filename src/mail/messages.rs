@@ -39,6 +39,9 @@ pub enum Message {
     Invitation(Circumstances),
     /// To an account's owner, whose address somebody wanted for another account, when no answer may say so.
     AccountExists(Circumstances),
+    /// The same where that account's address was never verified. Whoever made it, only a reset opens it to the address's
+    /// owner: a link that verifies it would leave it under the password of the one who made it.
+    AccountUnverified(Circumstances),
     /// To an account's owner: the password is another one now.
     PasswordChanged(Circumstances),
     /// To the address that an account had until now. The new one is not named: the old mailbox may be the one that its
@@ -74,6 +77,7 @@ impl Message {
             Self::Invitation(_) => Some(LinkKind::Invitation),
             Self::VerifyNewEmail { taken: true, .. }
             | Self::AccountExists(_)
+            | Self::AccountUnverified(_)
             | Self::PasswordChanged(_)
             | Self::EmailChanged(_)
             | Self::NewSignIn(_)
@@ -225,6 +229,7 @@ mod tests {
             Message::ResetPasswordByAdmin(Circumstances::by_admin(told().at)),
             Message::Invitation(Circumstances::by_admin(told().at)),
             Message::AccountExists(told()),
+            Message::AccountUnverified(told()),
             Message::PasswordChanged(told()),
             Message::EmailChanged(told()),
             Message::NewSignIn(told()),

@@ -279,7 +279,7 @@ async fn a_private_house_says_the_same_to_known_and_unknown(place: Place) {
     assert_eq!(unknown.observable(), known.observable());
     assert_eq!(unknown.json(), json!({"msg": "user created"}));
 
-    // The owner is told, once, and gets no second verification.
+    // The owner is told, once, and gets no second verification: under whose password the account is, nobody knows.
     let mails = server.mails("ann@example.com", 2).await;
     assert_eq!(mails.len(), 2);
     assert!(
@@ -289,6 +289,11 @@ async fn a_private_house_says_the_same_to_known_and_unknown(place: Place) {
             .count()
             == 1
     );
+    let told = mails
+        .iter()
+        .find(|mail| mail.subject.contains("waits for you"))
+        .unwrap();
+    assert!(told.text.contains("/forgot-password"), "{told:?}");
     assert_eq!(server.count("SELECT COUNT(*) FROM users").await, 1);
 
     // Whoever tries to sign up for an address and then to log in must not learn from that whose it is.
@@ -300,6 +305,14 @@ async fn a_private_house_says_the_same_to_known_and_unknown(place: Place) {
         .await
         .expect_success();
     server.log_in("ann@example.com").await;
+    anonymous.post(REGISTER).json(&body).await.expect(201);
+    let mails = server.mails("ann@example.com", 3).await;
+    assert!(
+        mails
+            .iter()
+            .any(|mail| mail.subject.contains("already have an account")),
+        "{mails:?}"
+    );
 }
 
 async fn every_mistake_is_told_at_once(place: Place) {

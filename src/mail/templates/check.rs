@@ -239,6 +239,7 @@ pub(super) fn samples() -> Vec<Message> {
             Message::ResetPasswordByAdmin(told.clone()),
             Message::Invitation(told.clone()),
             Message::AccountExists(told.clone()),
+            Message::AccountUnverified(told.clone()),
             Message::PasswordChanged(told.clone()),
             Message::EmailChanged(told.clone()),
             Message::NewSignIn(told.clone()),

@@ -26,7 +26,7 @@ use super::messages::Message;
 use crate::config::Colour;
 
 /// The files, as they are built in. Those of words are named after the message; the layouts are for all.
-const BUILT_IN: [(&str, &str); 16] = [
+const BUILT_IN: [(&str, &str); 17] = [
     ("verify_email.jinja", include_str!("built_in/verify_email.jinja")),
     (
         "verify_new_email.jinja",
@@ -39,6 +39,10 @@ const BUILT_IN: [(&str, &str); 16] = [
     ),
     ("invitation.jinja", include_str!("built_in/invitation.jinja")),
     ("account_exists.jinja", include_str!("built_in/account_exists.jinja")),
+    (
+        "account_unverified.jinja",
+        include_str!("built_in/account_unverified.jinja"),
+    ),
     (
         "password_changed.jinja",
         include_str!("built_in/password_changed.jinja"),

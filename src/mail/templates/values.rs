@@ -21,6 +21,7 @@ pub(super) const fn name(message: &Message) -> &'static str {
         Message::ResetPasswordByAdmin(_) => "reset_password_by_admin",
         Message::Invitation(_) => "invitation",
         Message::AccountExists(_) | Message::VerifyNewEmail { taken: true, .. } => "account_exists",
+        Message::AccountUnverified(_) => "account_unverified",
         Message::PasswordChanged(_) => "password_changed",
         Message::EmailChanged(_) => "email_changed",
         Message::NewSignIn(_) => "new_sign_in",
@@ -35,7 +36,7 @@ pub(super) const fn name(message: &Message) -> &'static str {
 /// The page that the button of a message without a link of its own leads to.
 pub(super) const fn page(message: &Message) -> &'static str {
     match message {
-        Message::PasswordChanged(_) => "/forgot-password",
+        Message::AccountUnverified(_) | Message::PasswordChanged(_) => "/forgot-password",
         Message::NewSignIn(_) | Message::UsernameChanged(_) => "/profile",
         Message::AccountExists(_)
         | Message::VerifyNewEmail { taken: true, .. }
@@ -55,6 +56,7 @@ pub(super) fn of(message: &Message, site: &Site<'_>, link: Option<&Link>) -> Val
         | Message::ResetPasswordByAdmin(it)
         | Message::Invitation(it)
         | Message::AccountExists(it)
+        | Message::AccountUnverified(it)
         | Message::PasswordChanged(it)
         | Message::EmailChanged(it)
         | Message::NewSignIn(it)

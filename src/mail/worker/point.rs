@@ -49,7 +49,9 @@ pub(super) fn judge(message: &Message, address: &str, user: &UserRow) -> Option<
         _ if disabled => Some(Reason::AccountDisabled),
         Message::VerifyNewEmail { .. } => current.then_some(Reason::AlreadyVerified),
         _ if !current => Some(Reason::AddressNotCurrent),
-        Message::VerifyEmail(_) => user.email_verified_at.map(|_| Reason::AlreadyVerified),
+        Message::VerifyEmail(_) | Message::AccountUnverified(_) => {
+            user.email_verified_at.map(|_| Reason::AlreadyVerified)
+        }
         Message::Invitation(_) => user.has_password().then_some(Reason::AlreadyAccepted),
         Message::ResetPassword(_) | Message::ResetPasswordByAdmin(_) => None,
     }
@@ -157,6 +159,13 @@ mod tests {
                 Some(Reason::AccountDisabled),
             ),
             (Message::AccountExists(told()), own, &disabled, None),
+            (Message::AccountUnverified(told()), own, &fresh, None),
+            (
+                Message::AccountUnverified(told()),
+                own,
+                &verified,
+                Some(Reason::AlreadyVerified),
+            ),
             (
                 Message::AccountExists(told()),
                 other,

@@ -143,12 +143,13 @@ pub(super) fn outcome(code: &str) -> String {
 
 /// What a kind of message is called.
 pub(super) fn message_kind(name: &str) -> String {
-    const KINDS: [(&str, &str); 14] = [
+    const KINDS: [(&str, &str); 15] = [
         ("verify_email", "Address verification"),
         ("verify_new_email", "New address verification"),
         ("reset_password", "Password reset"),
         ("reset_password_by_admin", "Password reset by an admin"),
         ("account_exists", "Account exists already"),
+        ("account_unverified", "Account exists unverified"),
         ("password_changed", "Password was changed"),
         ("email_changed", "Address was changed"),
         ("new_sign_in", "Sign-in from a new device"),

@@ -308,7 +308,7 @@ async fn a_right_password_costs_nothing_and_a_wrong_one_is_not_forgiven_for_it(p
 }
 
 async fn nobody_can_flood_a_mailbox_by_signing_up(place: Place) {
-    const EXISTS: &str = "SELECT COUNT(*) FROM outbox WHERE kind = 'account_exists'";
+    const EXISTS: &str = "SELECT COUNT(*) FROM outbox WHERE kind = 'account_unverified'";
     let few = [
         ("PRIVATE_SIGNUP", "true"),
         ("LIMIT_MAILS_PER_ADDRESS", "2/1h"),
