@@ -13,16 +13,12 @@ pub struct FoundUser {
     pub user: User,
     /// Whether there is a password that signs in to it.
     pub has_password: bool,
-    /// Whether its owner was invited and has not chosen a password yet.
-    #[serde(skip)]
-    pub is_invited: bool,
 }
 
 impl From<UserRow> for FoundUser {
     fn from(row: UserRow) -> Self {
         Self {
             has_password: PasswordHash::from_stored(row.password_hash.clone()).check().is_ok(),
-            is_invited: !row.has_password(),
             user: row.into(),
         }
     }

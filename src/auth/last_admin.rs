@@ -20,7 +20,7 @@ impl AdminGuard {
         tx.lock_admins().await?;
         let account = tx.lock_user(id).await?.ok_or(Error::NotFound)?;
         // Who is invited, and may never come, administers nothing yet.
-        let concerned = account.has_password() && User::from(account.clone()).is_active_admin();
+        let concerned = User::from(account.clone()).is_active_admin();
         Ok((Self { concerned }, account))
     }
 

@@ -3,7 +3,7 @@
 use super::{Actor, Auth, Client, Error, FieldError, FieldErrors, Page, PageRequest, User, audit::EventKind, fields};
 use crate::{
     id::UserId,
-    store::{UserFilter, UserRow},
+    store::{UserFilter, UserRow, UserStatus},
 };
 
 /// A search is for a name or an address, not for a book.
@@ -20,7 +20,7 @@ pub struct UserQuery {
     pub q: Option<String>,
     /// Only those with this role.
     pub role: Option<String>,
-    /// Only those that are `active` or `disabled`.
+    /// Only those that are `active`, `pending` or `disabled`.
     pub status: Option<String>,
 }
 
@@ -34,8 +34,8 @@ impl Auth {
         let page = PageRequest { limit, cursor }.parse::<UserId>(&mut errors);
         let q = errors.take(parse_search(query.q.as_deref()));
         let role = errors.take(query.role.map(parse_role).transpose());
-        let active = errors.take(parse_status(query.status.as_deref()));
-        let (Some((size, after)), Some(q), Some(role), Some(active)) = (page, q, role, active) else {
+        let status = errors.take(parse_status(query.status.as_deref()));
+        let (Some((size, after)), Some(q), Some(role), Some(status)) = (page, q, role, status) else {
             return Err(errors.into_error());
         };
         let rows = self
@@ -43,7 +43,7 @@ impl Auth {
             .list_users(&UserFilter {
                 q,
                 role,
-                active,
+                status,
                 after,
                 limit: size.rows(),
             })
@@ -66,15 +66,11 @@ fn parse_role(role: String) -> Result<String, FieldError> {
     fields::check_role("role", &role).map(|()| role)
 }
 
-fn parse_status(status: Option<&str>) -> Result<Option<bool>, FieldError> {
-    match status {
-        None => Ok(None),
-        Some("active") => Ok(Some(true)),
-        Some("disabled") => Ok(Some(false)),
-        Some(_) => Err(FieldError::new(
-            "status",
-            "invalid_status",
-            "A status is active or disabled.",
-        )),
-    }
+fn parse_status(name: Option<&str>) -> Result<Option<UserStatus>, FieldError> {
+    let Some(name) = name else { return Ok(None) };
+    let known = UserStatus::ALL.into_iter().find(|status| status.as_str() == name);
+    known.map(Some).ok_or_else(|| {
+        let rule = "A status is active, pending or disabled.";
+        FieldError::new("status", "invalid_status", rule)
+    })
 }

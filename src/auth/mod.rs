@@ -104,7 +104,7 @@ pub use self::{
     update_profile::UpdateProfile,
     update_user::UpdateUser,
 };
-pub use crate::store::MessageState;
+pub use crate::store::{MessageState, UserStatus};
 use crate::{
     clock::{Clock, Timestamp},
     mail::Waker,

@@ -8,7 +8,7 @@ use super::{DeviceProof, Error};
 use crate::{
     clock::Timestamp,
     id::{EventId, MessageId, SessionId, UserId},
-    store::{EventRow, ListedEventRow, MessageRow, MessageState, SessionRow, SessionUserRow, UserRow},
+    store::{EventRow, ListedEventRow, MessageRow, MessageState, SessionRow, SessionUserRow, UserRow, UserStatus},
     token::{IssuedAccess, RefreshToken},
 };
 
@@ -30,8 +30,8 @@ pub struct User {
     pub roles: Vec<String>,
     /// Whether a mailed link proved that the address is the user's.
     pub email_verified: bool,
-    /// Whether it may sign in.
-    pub is_active: bool,
+    /// Whether it may be used, and if not, why.
+    pub status: UserStatus,
     /// Its id in the application that it was imported from.
     pub external_id: Option<String>,
     /// When it was made.
@@ -47,8 +47,14 @@ impl User {
         self.roles.iter().any(|role| role == ADMIN)
     }
 
+    /// Whether nobody has disabled it.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.status != UserStatus::Disabled
+    }
+
     pub(crate) fn is_active_admin(&self) -> bool {
-        self.is_active && self.is_admin()
+        self.status == UserStatus::Active && self.is_admin()
     }
 }
 
@@ -58,13 +64,13 @@ macro_rules! from_row {
         impl From<$row> for User {
             fn from(row: $row) -> Self {
                 Self {
+                    status: row.status(),
                     id: row.id,
                     email: row.email,
                     username: row.username,
                     name: row.name,
                     roles: row.roles,
                     email_verified: row.email_verified_at.is_some(),
-                    is_active: row.disabled_at.is_none(),
                     external_id: row.external_id,
                     created_at: row.created_at,
                     updated_at: row.updated_at,

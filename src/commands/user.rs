@@ -8,6 +8,7 @@ use vestibule::{
     app,
     auth::{
         ADMIN, Actor, Auth, Client, CreateUser, Error, FieldError, FoundUser, InviteUser, UpdateUser, User, UserQuery,
+        UserStatus,
     },
     config::Config,
     id::UserId,
@@ -39,8 +40,8 @@ pub(crate) enum AccountCommand {
         /// Only those with this role
         #[arg(long)]
         role: Option<String>,
-        /// Only those that are active or disabled
-        #[arg(long, value_parser = ["active", "disabled"])]
+        /// Only those that are active, pending (nobody has chosen their password yet) or disabled
+        #[arg(long, value_parser = UserStatus::ALL.map(UserStatus::as_str))]
         status: Option<String>,
         /// Print JSON, an account a line
         #[arg(long)]
@@ -201,22 +202,28 @@ async fn look_for(auth: &Auth, name: &str) -> anyhow::Result<Option<FoundUser>> 
 /// What may have been wanted by somebody who made an account that is there.
 async fn what_to_do_with(auth: &Auth, found: &FoundUser) -> anyhow::Result<String> {
     let email = &found.user.email;
-    if !found.is_invited {
-        return Ok(format!(
-            "`vestibule user show {email}` shows the account, `vestibule user grant {email}` makes an admin of it"
-        ));
-    }
-    let client = Client::default();
-    let invitation = auth.find_invitation(&Actor::Operator, found.user.id, &client).await?;
-    let how = match invitation {
-        Some(message) => format!("`vestibule mail resend {message}` sends the invitation again"),
-        None => "\"forgot password\" mails a link to choose one with".to_owned(),
-    };
-    Ok(format!("{email} was invited and has no password yet; {how}"))
+    Ok(match found.user.status {
+        UserStatus::Active => {
+            format!(
+                "`vestibule user show {email}` shows the account, `vestibule user grant {email}` makes an admin of it"
+            )
+        }
+        UserStatus::Disabled => {
+            format!("the account is disabled; `vestibule user enable {email}` lets its owner in again")
+        }
+        UserStatus::Pending => {
+            let client = Client::default();
+            match auth.find_invitation(&Actor::Operator, found.user.id, &client).await? {
+                Some(message) => format!(
+                    "{email} was invited and has no password yet; `vestibule mail resend {message}` sends the invitation again"
+                ),
+                None => format!("{email} has no password yet; \"forgot password\" mails a link to choose one with"),
+            }
+        }
+    })
 }
 
 async fn obey(command: AccountCommand, auth: &Auth, config: &Config) -> anyhow::Result<()> {
-    let (actor, client) = (Actor::Operator, Client::default());
     match command {
         AccountCommand::List {
             search,
@@ -237,44 +244,11 @@ async fn obey(command: AccountCommand, auth: &Auth, config: &Config) -> anyhow::
             }
         }
         AccountCommand::Show { user } => super::say_json(&find_account(auth, &user).await?)?,
-        AccountCommand::Grant { user, role } => {
-            let before = find(auth, &user).await?;
-            let user = auth
-                .grant_role(&actor, before.id, &role, &client)
-                .await
-                .map_err(in_words)?;
-            let is_new = !before.roles.contains(&role);
-            if is_new && role == ADMIN {
-                super::say(format_args!("{} is an admin now", user.email))?;
-            }
-            if !is_new || user.roles != [ADMIN] {
-                super::say(roles_in_words(&user))?;
-            }
-            if is_new && role != ADMIN {
-                remark_on_granted(auth, &role).await?;
-            }
-        }
-        AccountCommand::Revoke { user, role } => {
-            let before = find(auth, &user).await?;
-            let user = auth
-                .revoke_role(&actor, before.id, &role, &client)
-                .await
-                .map_err(in_words)?;
-            if !before.roles.contains(&role) {
-                super::say(format_args!("{} did not have the role {role}", user.email))?;
-            }
-            super::say(roles_in_words(&user))?;
-        }
+        AccountCommand::Grant { user, role } => grant(auth, &user, &role).await?,
+        AccountCommand::Revoke { user, role } => revoke(auth, &user, &role).await?,
         AccountCommand::Disable { user } => set_active(auth, &user, false).await?,
         AccountCommand::Enable { user } => set_active(auth, &user, true).await?,
-        AccountCommand::Delete { user, yes } => {
-            let user = find(auth, &user).await?;
-            confirm(&user, yes)?;
-            auth.delete_user(&actor, user.id, None, &client)
-                .await
-                .map_err(in_words)?;
-            super::say(format_args!("Deleted {}", user.email))?;
-        }
+        AccountCommand::Delete { user, yes } => delete(auth, &user, yes).await?,
     }
     Ok(())
 }
@@ -288,6 +262,37 @@ async fn find_account(auth: &Auth, name: &str) -> anyhow::Result<FoundUser> {
     found.with_context(|| format!("there is no account with the id, email address or username {name}"))
 }
 
+async fn grant(auth: &Auth, name: &str, role: &str) -> anyhow::Result<()> {
+    let before = find(auth, name).await?;
+    let user = auth
+        .grant_role(&Actor::Operator, before.id, role, &Client::default())
+        .await
+        .map_err(in_words)?;
+    let is_new = !before.roles.iter().any(|had| had == role);
+    if is_new && role == ADMIN {
+        super::say(format_args!("{} is an admin now", user.email))?;
+    }
+    if !is_new || user.roles != [ADMIN] {
+        super::say(roles_in_words(&user))?;
+    }
+    if is_new && role != ADMIN {
+        remark_on_granted(auth, role).await?;
+    }
+    Ok(())
+}
+
+async fn revoke(auth: &Auth, name: &str, role: &str) -> anyhow::Result<()> {
+    let before = find(auth, name).await?;
+    let user = auth
+        .revoke_role(&Actor::Operator, before.id, role, &Client::default())
+        .await
+        .map_err(in_words)?;
+    if !before.roles.iter().any(|had| had == role) {
+        super::say(format_args!("{} did not have the role {role}", user.email))?;
+    }
+    Ok(super::say(roles_in_words(&user))?)
+}
+
 async fn set_active(auth: &Auth, name: &str, is_active: bool) -> anyhow::Result<()> {
     let user = find(auth, name).await?;
     let change = UpdateUser {
@@ -298,8 +303,16 @@ async fn set_active(auth: &Auth, name: &str, is_active: bool) -> anyhow::Result<
         .update_user(&Actor::Operator, user.id, change, &Client::default())
         .await
         .map_err(in_words)?;
-    let state = if user.is_active { "active" } else { "disabled" };
-    Ok(super::say(format_args!("{} is {state}", user.email))?)
+    Ok(super::say(format_args!("{} is {}", user.email, user.status.as_str()))?)
+}
+
+async fn delete(auth: &Auth, name: &str, yes: bool) -> anyhow::Result<()> {
+    let user = find(auth, name).await?;
+    confirm(&user, yes)?;
+    auth.delete_user(&Actor::Operator, user.id, None, &Client::default())
+        .await
+        .map_err(in_words)?;
+    Ok(super::say(format_args!("Deleted {}", user.email))?)
 }
 
 /// Prints those that were asked for, and says how many.
@@ -349,10 +362,10 @@ fn roles_in_words(user: &User) -> String {
 
 fn describe(user: &User) -> String {
     let username = user.username.as_deref().unwrap_or("-");
-    let state = if user.is_active { "active" } else { "disabled" };
+    let status = user.status.as_str();
     let verified = if user.email_verified { "verified" } else { "unverified" };
     format!(
-        "{}  {}  {username}  {state}  {verified}  [{}]",
+        "{}  {}  {username}  {status}  {verified}  [{}]",
         user.id,
         user.email,
         user.roles.join(", ")

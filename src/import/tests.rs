@@ -9,6 +9,7 @@ use crate::{
     auth::{Actor, Client, ForeignUser, ImportCounts, ImportRun, ImportUsers},
     clock::{ManualClock, Timestamp},
     config::Config,
+    password::PasswordHash,
     store::UserFilter,
 };
 
@@ -274,7 +275,9 @@ async fn import(file: &File) -> Result<(), TestCaseError> {
     let users = services.store().list_users(&all).await.unwrap();
     prop_assert_eq!(users.len() as u64, imported);
     for user in users {
-        prop_assert!(!user.email_key.is_empty() && user.has_password());
+        prop_assert!(!user.email_key.is_empty());
+        let hash = PasswordHash::from_stored(user.password_hash.clone());
+        prop_assert!(!user.has_password() || hash.check().is_ok());
         prop_assert_eq!(user.username.is_some(), user.username_key.is_some());
     }
     let again = import_into(&services, file).await?.map_or(0, |counts| counts.imported);

@@ -65,7 +65,7 @@ pub use self::{
     restore::{LogOfCopy, Staged},
     sessions::{PresentedRefreshToken, RefreshTokenRow, SessionFilter, SessionRow, SessionUserRow},
     tx::Tx,
-    users::{UserFilter, UserRow},
+    users::{UserFilter, UserRow, UserStatus},
 };
 
 /// The most rows of one kind that a user's own export holds, newest first: what one request may read into memory.

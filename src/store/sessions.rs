@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use sqlx::{FromRow, Row, any::AnyRow};
 use uuid::Uuid;
 
-use super::{Error, Store, Tx, UserRow, users::user_columns};
+use super::{Error, Store, Tx, UserRow, UserStatus, users::user_columns};
 use crate::{
     clock::Timestamp,
     id::{SessionId, UserId},
@@ -125,6 +125,17 @@ pub struct SessionUserRow {
     pub created_at: Timestamp,
     /// When anything of it last changed.
     pub updated_at: Timestamp,
+}
+
+impl SessionUserRow {
+    /// Whether it may be used, and if not, why. Whoever has signed in has a password.
+    #[must_use]
+    pub const fn status(&self) -> UserStatus {
+        match self.disabled_at {
+            Some(_) => UserStatus::Disabled,
+            None => UserStatus::Active,
+        }
+    }
 }
 
 /// Without what would put a person into a log.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use sqlx::{Row, any::AnyRow};
 use uuid::Uuid;
 
@@ -42,13 +43,51 @@ pub struct UserRow {
 }
 
 impl UserRow {
-    /// In place of a hash, until somebody who was invited has chosen a password. No password matches it.
+    /// In place of a hash, until somebody who was invited, or came from another application without one, has chosen a
+    /// password. No password matches it.
     pub const NO_PASSWORD: &'static str = "";
 
     /// Whether a password was chosen.
     #[must_use]
     pub fn has_password(&self) -> bool {
         self.password_hash != Self::NO_PASSWORD
+    }
+
+    /// Whether it may be used, and if not, why.
+    #[must_use]
+    pub fn status(&self) -> UserStatus {
+        match self.disabled_at {
+            Some(_) => UserStatus::Disabled,
+            None if self.has_password() => UserStatus::Active,
+            None => UserStatus::Pending,
+        }
+    }
+}
+
+/// Whether an account may be used, and if not, why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UserStatus {
+    /// Its owner may sign in.
+    Active,
+    /// It was made for somebody who has not chosen a password yet.
+    Pending,
+    /// An admin keeps everybody out.
+    Disabled,
+}
+
+impl UserStatus {
+    /// Every status.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Pending, Self::Disabled];
+
+    /// The name by which lists are asked for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Pending => "pending",
+            Self::Disabled => "disabled",
+        }
     }
 }
 
@@ -69,8 +108,8 @@ pub struct UserFilter {
     pub q: Option<String>,
     /// Those with this role.
     pub role: Option<String>,
-    /// Those that are (not) disabled.
-    pub active: Option<bool>,
+    /// Those that have this status.
+    pub status: Option<UserStatus>,
     /// Those after this one: the last of the page before.
     pub after: Option<UserId>,
     /// At most so many.
@@ -87,20 +126,27 @@ macro_rules! user_columns {
 }
 pub(super) use user_columns;
 
-macro_rules! find_user_where {
-    ($condition:literal) => {
+pub(super) const FIND_BY_ID: &str = concat!(
+    "SELECT ",
+    user_columns!(),
+    " FROM users u LEFT JOIN user_roles r ON r.user_id = u.id WHERE u.id = $1 AND u.deleted_at IS NULL"
+);
+
+/// Strangers name a user like this, and must not learn from the time it takes whether there is one: a row comes in any case.
+macro_rules! find_user_by {
+    ($key:literal) => {
         concat!(
             "SELECT ",
             user_columns!(),
-            " FROM users u LEFT JOIN user_roles r ON r.user_id = u.id WHERE ",
-            $condition
+            " FROM (SELECT $1 AS key) AS asked LEFT JOIN users u ON u.",
+            $key,
+            " = asked.key LEFT JOIN user_roles r ON r.user_id = u.id"
         )
     };
 }
 
-pub(super) const FIND_BY_ID: &str = find_user_where!("u.id = $1 AND u.deleted_at IS NULL");
-pub(super) const FIND_BY_EMAIL: &str = find_user_where!("u.email_key = $1");
-pub(super) const FIND_BY_USERNAME: &str = find_user_where!("u.username_key = $1");
+pub(super) const FIND_BY_EMAIL: &str = find_user_by!("email_key");
+pub(super) const FIND_BY_USERNAME: &str = find_user_by!("username_key");
 
 /// The roles are joined to the page, not the page cut from the join: a limit counts users. The id to order by is named,
 /// so that SQLite sees that its index is in that order. SQLite folds only ASCII, so a name is also matched as typed.
@@ -111,7 +157,8 @@ macro_rules! list_users_from {
             user_columns!(),
             " FROM (SELECT users.* FROM ",
             $source,
-            " AND ($3 IS NULL OR (users.disabled_at IS NULL) = $3) AND ($4 IS NULL \
+            " AND ($3 IS NULL OR $3 = CASE WHEN users.disabled_at IS NOT NULL THEN 'disabled' \
+             WHEN users.password_hash = '' THEN 'pending' ELSE 'active' END) AND ($4 IS NULL \
              OR users.email_key LIKE $4 ESCAPE '!' OR users.username_key LIKE $4 ESCAPE '!' \
              OR LOWER(users.name) LIKE $4 ESCAPE '!' OR users.name LIKE $5 ESCAPE '!') \
              ORDER BY ",
@@ -172,11 +219,12 @@ pub(super) const GIVE_UP_WAITING: &str = delete_user!("$3", "users.id = $1 AND "
 pub(super) const FIND_DELETED: &str = "SELECT id FROM users WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT $1";
 
 impl UserRow {
-    /// One user from its rows, of which there is one for each role.
+    /// One user from its rows, of which there is one for each role; none from a row without an id.
     pub(super) fn fold(rows: &[AnyRow]) -> Result<Option<Self>, Error> {
         let Some(first) = rows.first() else { return Ok(None) };
+        let Some(id) = first.try_get(0)? else { return Ok(None) };
         Ok(Some(Self {
-            id: first.try_get(0)?,
+            id,
             email: first.try_get(1)?,
             email_key: first.try_get(2)?,
             username: first.try_get(3)?,
@@ -235,7 +283,7 @@ fn list(filter: &UserFilter) -> Query {
     let query = sqlx::query(statement)
         .bind(filter.after.unwrap_or(UserId::from(Uuid::nil())))
         .bind(filter.limit)
-        .bind(filter.active)
+        .bind(filter.status.map(UserStatus::as_str))
         .bind(filter.q.as_deref().map(|q| containing(&q.to_lowercase())))
         .bind(filter.q.as_deref().map(containing));
     match &filter.role {

@@ -280,7 +280,7 @@ async fn the_last_admin_stays(place: Place) {
         assert!(finished.stderr.contains("last active admin"), "{finished:?}");
     }
     let root = show(&place, "root@example.com").await;
-    assert_eq!((&root["roles"], &root["is_active"]), (&json!(["admin"]), &json!(true)));
+    assert_eq!((&root["roles"], &root["status"]), (&json!(["admin"]), &json!("active")));
 }
 
 async fn keys_are_listed_and_rotated(place: Place) {

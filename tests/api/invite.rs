@@ -13,6 +13,7 @@ both_engines![
     an_invitation_that_was_accepted_is_not_sent_again,
     an_address_that_is_taken_is_not_invited,
     who_is_invited_administers_nothing_yet,
+    who_is_invited_is_pending_until_the_password_is_chosen,
     the_operator_invites_beside_a_running_server,
 ];
 
@@ -152,6 +153,51 @@ async fn an_invitation_that_was_accepted_is_not_sent_again(place: Place) {
     assert_eq!(dropped[0]["last_error"], "the invitation is accepted already");
     let events = server.events(&admin).await;
     assert!(events.iter().any(|event| event["event"] == "invite_user"), "{events:?}");
+}
+
+async fn who_is_invited_is_pending_until_the_password_is_chosen(place: Place) {
+    let server = place.start().await;
+    let admin = server.admin("admin@example.com").await;
+    let listed = async |status: &str| -> Vec<String> {
+        let found = admin.get(&format!("/api/users?status={status}")).await.items();
+        found
+            .iter()
+            .map(|user| user["email"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    invitation(&server, "ann@example.com").await;
+    assert_eq!(listed("pending").await, ["ann@example.com"]);
+    assert_eq!(listed("active").await, ["admin@example.com"]);
+    let browser = server.browser();
+    let fields = [("username", "admin@example.com"), ("password", PASSWORD)];
+    browser.send("/form/log_in", &fields).await.says("Profile");
+    let page = browser.open("/admin/users?status=pending").await;
+    let page = page.expect_page(200).text();
+    assert!(
+        page.contains(">Ann</bdi>") && page.contains(">Pending</span>"),
+        "{page}"
+    );
+
+    let set_active = async |is_active: bool| {
+        let id = admin.get("/api/users?q=ann").await.items()[0]["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let change = json!({"is_active": is_active});
+        admin.patch(&format!("/api/users/{id}")).json(change).await.expect(200);
+    };
+    set_active(false).await;
+    assert_eq!(listed("pending").await, [""; 0]);
+    assert_eq!(listed("disabled").await, ["ann@example.com"]);
+    set_active(true).await;
+    assert_eq!(listed("pending").await, ["ann@example.com"]);
+
+    // Who is disabled has lost the invitation.
+    let token = server.reset_link("ann@example.com").await;
+    let reset = server.anonymous().post("/api/auth/reset-password").json(choice(&token));
+    reset.await.expect(200);
+    assert_eq!(listed("pending").await, [""; 0]);
+    assert_eq!(listed("active").await, ["admin@example.com", "ann@example.com"]);
 }
 
 async fn an_address_that_is_taken_is_not_invited(place: Place) {

@@ -455,7 +455,7 @@ async fn a_site_outgrows_its_database(place: Place) {
         .await
         .expect_success()
         .stdout;
-    assert!(shown.contains("\"is_active\": false"), "{shown}");
+    assert!(shown.contains("\"status\": \"disabled\""), "{shown}");
 }
 
 /// The lines of the README with which PostgreSQL is copied, and restored.

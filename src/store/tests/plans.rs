@@ -15,8 +15,8 @@ const HOT: [(&str, &str); 53] = [
     (users::FIND_BY_ID, "text"),
     (users::FIND_BY_EMAIL, "text"),
     (users::FIND_BY_USERNAME, "text"),
-    (users::LIST, "text, bigint, boolean, text, text"),
-    (users::LIST_BY_ROLE, "text, bigint, boolean, text, text, text"),
+    (users::LIST, "text, bigint, text, text, text"),
+    (users::LIST_BY_ROLE, "text, bigint, text, text, text, text"),
     (sessions::FIND_USER_OF_LIVE, "text, bigint"),
     (sessions::FIND_REFRESH_TOKEN, "text, bigint"),
     (sessions::LIST, "text, bigint, bigint, text, bigint"),
@@ -74,7 +74,9 @@ async fn assert_no_scan(store: &Store, statement: &str, types: &str) {
         let line = line.trim_start_matches(['-', '>', ' ']);
         // SQLite calls a walk through the rows of a page, already cut, a scan too.
         let is_page = line == "SCAN u" && [users::LIST, users::LIST_BY_ROLE].contains(&statement);
-        (line.starts_with("SCAN ") && !is_page) || line.starts_with("Seq Scan")
+        // One row, which holds what was asked for.
+        let is_question = ["SCAN CONSTANT ROW", "SCAN asked"].contains(&line);
+        (line.starts_with("SCAN ") && !is_page && !is_question) || line.starts_with("Seq Scan")
     });
     // What only adds a row is no plan to SQLite.
     let planned = !plan.is_empty() || statement.starts_with("INSERT");

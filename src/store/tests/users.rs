@@ -226,7 +226,7 @@ async fn pages_of_users_follow_each_other_and_count_users_rather_than_roles() {
         );
         assert_eq!(
             page(UserFilter {
-                active: Some(false),
+                status: Some(UserStatus::Disabled),
                 ..UserFilter::default()
             })
             .await,
@@ -234,7 +234,7 @@ async fn pages_of_users_follow_each_other_and_count_users_rather_than_roles() {
         );
         assert_eq!(
             page(UserFilter {
-                active: Some(true),
+                status: Some(UserStatus::Active),
                 ..UserFilter::default()
             })
             .await,
@@ -260,7 +260,7 @@ async fn pages_of_users_follow_each_other_and_count_users_rather_than_roles() {
         assert_eq!(
             page(UserFilter {
                 role: admin(),
-                active: Some(false),
+                status: Some(UserStatus::Disabled),
                 ..UserFilter::default()
             })
             .await,
@@ -281,6 +281,40 @@ async fn pages_of_users_follow_each_other_and_count_users_rather_than_roles() {
             .await
             .unwrap();
         assert_eq!(first[0].roles, ["admin", "editor"]);
+    }
+}
+
+#[tokio::test]
+async fn users_are_listed_by_whether_they_may_be_used() {
+    for Fixture { store, .. } in fixtures().await {
+        for (email, password, disabled) in [
+            ("ann@example.com", "hash", None),
+            ("bob@example.com", UserRow::NO_PASSWORD, None),
+            ("cleo@example.com", "hash", Some(NOW)),
+            ("dora@example.com", UserRow::NO_PASSWORD, Some(NOW)),
+        ] {
+            let row = UserRow {
+                password_hash: password.to_owned(),
+                disabled_at: disabled,
+                ..user(email)
+            };
+            insert(&store, &row).await.unwrap();
+        }
+        for (status, expected) in [
+            (UserStatus::Active, &["ann@example.com"][..]),
+            (UserStatus::Pending, &["bob@example.com"]),
+            (UserStatus::Disabled, &["cleo@example.com", "dora@example.com"]),
+        ] {
+            let filter = UserFilter {
+                status: Some(status),
+                limit: 9,
+                ..UserFilter::default()
+            };
+            let found = store.list_users(&filter).await.unwrap();
+            let emails: Vec<&str> = found.iter().map(|user| user.email.as_str()).collect();
+            assert_eq!(emails, expected);
+            assert!(found.iter().all(|user| user.status() == status), "{status:?}");
+        }
     }
 }
 

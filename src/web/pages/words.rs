@@ -1,7 +1,7 @@
 //! What pages call the things that have codes: refusals, where they do not say it as the API does, which speaks to programs
 //! in the words that the templates' clients know; and what is in the lists of admins.
 
-use crate::auth::{Error, EventKind, MessageState};
+use crate::auth::{Error, EventKind, MessageState, UserStatus};
 
 const REFUSALS: [(&str, &str); 14] = [
     (Error::InvalidCredentials.code(), "Wrong username, address or password."),
@@ -161,6 +161,15 @@ pub(super) fn message_kind(name: &str) -> String {
         ("invitation", "Invitation"),
     ];
     in_table(&KINDS, name)
+}
+
+/// Whether an account may be used.
+pub(super) const fn user_status(status: UserStatus) -> &'static str {
+    match status {
+        UserStatus::Active => "Active",
+        UserStatus::Pending => "Pending",
+        UserStatus::Disabled => "Disabled",
+    }
 }
 
 /// How far a message got.

@@ -23,6 +23,7 @@ pub(crate) struct UserResponse {
     #[schemars(example = ["editor"])]
     roles: Vec<String>,
     email_verified: bool,
+    /// Whether it is not disabled.
     is_active: bool,
     /// The id in the application that the account was imported from.
     external_id: Option<String>,
@@ -34,6 +35,7 @@ pub(crate) struct UserResponse {
 
 impl From<auth::User> for UserResponse {
     fn from(user: auth::User) -> Self {
+        let is_active = user.is_enabled();
         Self {
             id: user.id,
             email: user.email,
@@ -41,7 +43,7 @@ impl From<auth::User> for UserResponse {
             name: user.name,
             roles: user.roles,
             email_verified: user.email_verified,
-            is_active: user.is_active,
+            is_active,
             external_id: user.external_id,
             created_at: user.created_at,
             updated_at: user.updated_at,
@@ -95,7 +97,8 @@ pub(crate) struct ListUsersQuery {
     q: Option<String>,
     /// Only those with this role.
     role: Option<String>,
-    /// Only those that are `active` or `disabled`.
+    /// Only those that are `active`, `pending` (nobody has chosen their password yet) or `disabled`. Of both of the former
+    /// `is_active` is true.
     status: Option<String>,
 }
 

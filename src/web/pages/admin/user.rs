@@ -202,7 +202,7 @@ fn UserPage(review: UserReview) -> impl IntoView {
     let UserReview { user, events } = review;
     let id = user.id;
     let all_events = path_about(id);
-    let (roles, is_active) = (user.roles.clone(), user.is_active);
+    let (roles, is_active) = (user.roles.clone(), user.is_enabled());
     view! {
         <p class="back"><a href=PAGE>"Users"</a></p>
         <h1>{address(&user.email)}</h1>
@@ -243,7 +243,7 @@ fn Facts(user: User) -> impl IntoView {
     let external = user.external_id.map(|id| view! { <dt>"Imported id"</dt><dd>{id}</dd> });
     view! {
         <dl class="facts">
-            <dt>"Status"</dt><dd><Status is_active=user.is_active/></dd>
+            <dt>"Status"</dt><dd><Status of=user.status/></dd>
             <dt>"Email"</dt><dd>{verified}</dd>
             <dt>"Username"</dt><dd>{user.username.unwrap_or_else(none)}</dd>
             <dt>"Name"</dt><dd><bdi>{user.name.unwrap_or_else(none)}</bdi></dd>

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::user::path_of;
 use crate::{
-    auth::{Auth, User, UserQuery},
+    auth::{Auth, User, UserQuery, UserStatus},
     web::{
         AppState,
         caller::Caller,
@@ -15,6 +15,7 @@ use crate::{
             fields::{Choice, Field},
             list::{self, List, ListCard, asked},
             visit::SignedInVisit,
+            words,
         },
         params::Query,
         problem::Problem,
@@ -67,14 +68,14 @@ async fn page(
 
 #[component]
 fn UsersPage(list: List<User>) -> impl IntoView {
-    let states = vec![("active", "Active"), ("disabled", "Disabled")];
+    let states = UserStatus::ALL.map(|status| (status.as_str(), words::user_status(status)));
     view! {
         <h1>"Users"</h1>
         <Said/>
         <ListCard list table=users_table>
             <Field name="q" label="Search" kind="search"/>
             <Field name="role" label="Role"/>
-            <Choice name="status" label="Status" options=states/>
+            <Choice name="status" label="Status" options=states.to_vec()/>
         </ListCard>
     }
 }
@@ -98,18 +99,19 @@ fn UserRow(user: User) -> impl IntoView {
             <td class="text">{user.username}</td>
             <td class="text"><bdi>{user.name}</bdi></td>
             <td>{roles}</td>
-            <td><Status is_active=user.is_active/></td>
+            <td><Status of=user.status/></td>
             <td><Time at=user.created_at/></td>
         </tr>
     }
 }
 
-/// Whether an account may sign in.
+/// Whether an account may be used.
 #[component]
-pub(super) fn Status(is_active: bool) -> impl IntoView {
-    if is_active {
-        view! { <span class="badge good">"Active"</span> }
-    } else {
-        view! { <span class="badge warn">"Disabled"</span> }
-    }
+pub(super) fn Status(of: UserStatus) -> impl IntoView {
+    let class = match of {
+        UserStatus::Active => "badge good",
+        UserStatus::Pending => "badge plain",
+        UserStatus::Disabled => "badge warn",
+    };
+    view! { <span class=class>{words::user_status(of)}</span> }
 }

@@ -1,12 +1,13 @@
 //! `vestibule user import`: what comes over, what does not, and that what is here stays.
 
-use std::{fmt::Write, fs, time::Duration};
+mod interrupted;
+mod sources;
+
+use std::{fmt::Write, fs};
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    Actor, Application, Finished, NEW_PASSWORD, PASSWORD, Place, Server, bcrypt, both_engines, one_engine,
-};
+use crate::support::{Actor, Application, Finished, NEW_PASSWORD, PASSWORD, Place, bcrypt, both_engines, one_engine};
 
 both_engines![
     hashes_of_every_kind_let_their_users_in,
@@ -21,28 +22,15 @@ both_engines![
     roles_come_over_only_when_asked_for,
     addresses_are_verified_where_the_application_or_the_operator_says_so,
     users_without_a_usable_password_choose_one_by_mail,
+    an_admin_without_a_password_is_not_the_one_who_is_left,
     an_import_is_one_event_of_the_audit_log,
-    a_running_server_goes_on_beside_an_import,
-    imports_that_run_at_once_bring_each_user_over_once,
-    an_import_that_is_killed_is_finished_by_the_next,
     mistakes_are_told_in_words,
 ];
 
 one_engine![
     sqlite: Sqlite,
-    the_other_applications_file_is_not_changed,
-    a_source_that_breaks_off_is_refused_before_anything_is_written,
-    hashes_that_are_bytes_and_texts_that_are_none_are_read_from_a_table,
-    what_a_table_holds_besides_users_is_not_read,
-    names_of_another_application_say_nothing_to_the_terminal,
+    a_report_of_nothing_is_in_nobodys_way,
     a_bar_is_drawn_on_a_pseudo_terminal,
-    a_file_that_is_a_database_is_told_with_what_reads_it,
-];
-
-one_engine![
-    postgres: Postgres,
-    a_table_of_another_schema_is_found_by_its_name,
-    a_cell_that_goes_on_and_on_is_not_read_from_postgres,
 ];
 
 /// A file of users, in the directory of `place`.
@@ -64,6 +52,11 @@ fn user(id: u64, name: &str) -> Value {
         "full_name": name.to_uppercase(),
         "hashed_password": bcrypt(PASSWORD),
     })
+}
+
+fn many(place: &Place, count: u64) -> String {
+    let users: Vec<Value> = (0..count).map(|id| user(id, &format!("user{id}"))).collect();
+    write(place, "users.jsonl", &users)
 }
 
 async fn import(place: &Place, file: &str, more: &[&str]) -> Finished {
@@ -379,13 +372,21 @@ async fn two_applications_may_have_the_same_ids(place: Place) {
     }
 }
 
-async fn a_file_that_is_a_database_is_told_with_what_reads_it(place: Place) {
-    place.start().await.stop().await;
-    let file = place.directory().join("vestibule.db");
-    let file = file.to_str().unwrap();
-    let refused = import(&place, file, &[]).await.expect_failure();
-    let command = format!("{file} is a SQLite database: vestibule user import --from sqlite:{file} --table users");
-    assert!(refused.stderr.contains(&command), "{refused:?}");
+async fn a_report_of_nothing_is_in_nobodys_way(place: Place) {
+    let file = write(&place, "users.jsonl", &[user(1, "ann")]);
+    // What users are to be imported into is the application's own.
+    let application = Application::in_file(&place, "app.db").await;
+    application.execute("CREATE TABLE users (id INTEGER, email TEXT)").await;
+    let into_theirs = [("DATABASE_URL", application.url())];
+    let report = place.directory().join("report.jsonl");
+    let arguments = ["user", "import", &file, "--report", report.to_str().unwrap()];
+    place
+        .vestibule_with(&arguments, &into_theirs, "")
+        .await
+        .expect_failure();
+    assert!(!report.exists());
+    place.vestibule(&arguments).await.expect_success();
+    assert!(report.exists());
 }
 
 async fn another_application_is_not_taken_for_the_one_before(place: Place) {
@@ -472,6 +473,29 @@ async fn roles_come_over_only_when_asked_for(place: Place) {
     root.get("/api/users").await.expect_problem(403, "forbidden");
 }
 
+/// Nobody can come to their account but by mail, which may never arrive.
+async fn an_admin_without_a_password_is_not_the_one_who_is_left(place: Place) {
+    let server = place.start().await;
+    let admin = server.admin("root@example.com").await;
+    let file = write(
+        &place,
+        "admins.jsonl",
+        &[json!({"email": "boss@example.com", "role": "admin"})],
+    );
+    let arguments = ["user", "import", &file, "--keep-admins", "--without-passwords"];
+    place.vestibule(&arguments).await;
+    assert_eq!(show(&place, "boss@example.com").await["status"], "pending");
+    let own = format!("/api/users/{}", admin.user_id);
+    let refused = admin.patch(&own).json(json!({"is_active": false})).await;
+    refused.expect_problem(409, "last_admin");
+
+    let token = server.reset_link("boss@example.com").await;
+    let body = json!({"token": token, "new_password": NEW_PASSWORD});
+    let reset = server.anonymous().post("/api/auth/reset-password").json(body);
+    reset.await.expect(200);
+    admin.patch(&own).json(json!({"is_active": false})).await.expect(200);
+}
+
 async fn addresses_are_verified_where_the_application_or_the_operator_says_so(place: Place) {
     let hash = bcrypt(PASSWORD);
     let users = [
@@ -513,8 +537,8 @@ async fn users_without_a_usable_password_choose_one_by_mail(place: Place) {
     let server = place.start().await;
     for user in users {
         let email = user["email"].as_str().unwrap();
-        assert_eq!(server.password_hash(email).await, "!");
-        for password in [PASSWORD, "!", "5f4dcc3b5aa765d61d8327deb882cf99"] {
+        assert_eq!(server.password_hash(email).await, "");
+        for password in [PASSWORD, " ", "!", "5f4dcc3b5aa765d61d8327deb882cf99"] {
             let body = json!({"email": email, "password": password});
             server.anonymous().post("/api/auth/login").json(body).await.expect(401);
         }
@@ -545,79 +569,6 @@ async fn an_import_is_one_event_of_the_audit_log(place: Place) {
         (&events[0]["outcome"], &events[0]["actor_id"]),
         (&json!("success"), &Value::Null)
     );
-}
-
-/// So many users, of whom none needs to be hashed.
-fn many(place: &Place, count: u64) -> String {
-    let users: Vec<Value> = (0..count).map(|id| user(id, &format!("user{id}"))).collect();
-    write(place, "users.jsonl", &users)
-}
-
-async fn a_running_server_goes_on_beside_an_import(place: Place) {
-    let file = many(&place, 3000);
-    let server = place.start().await;
-    let importing = {
-        let place = place.clone();
-        tokio::spawn(async move { import(&place, &file, &[]).await })
-    };
-    let mut signed_up = 0;
-    while !importing.is_finished() || signed_up == 0 {
-        let ann = server.user(&format!("ann{signed_up}@example.com")).await;
-        assert!(ann.is_signed_in().await);
-        signed_up += 1;
-    }
-    let told = importing.await.unwrap().expect_success();
-    assert_told(&told, "Imported 3000 users, 0 were here already, 0 skipped");
-    assert_eq!(server.count("SELECT COUNT(*) FROM users").await, 3000 + signed_up);
-    // It knows them at once.
-    server.log_in("user2999@example.com").await;
-}
-
-async fn imports_that_run_at_once_bring_each_user_over_once(place: Place) {
-    let file = many(&place, 1200);
-    // The database is there, so that no more than the imports run at once.
-    place.start().await.stop().await;
-    let mut running = tokio::task::JoinSet::new();
-    for _ in 0..2 {
-        let (place, file) = (place.clone(), file.clone());
-        running.spawn(async move { import(&place, &file, &[]).await.expect_success().stdout });
-    }
-    let told = running.join_all().await;
-    let server = place.start().await;
-    assert_eq!(server.count("SELECT COUNT(*) FROM users").await, 1200, "{told:?}");
-    assert_eq!(
-        server
-            .count("SELECT COUNT(*) FROM imports WHERE user_id IS NOT NULL")
-            .await,
-        1200
-    );
-}
-
-async fn an_import_that_is_killed_is_finished_by_the_next(place: Place) {
-    let file = many(&place, 5000);
-    let server = place.start().await;
-    assert_whole(&server).await;
-    for round in 1..=4 {
-        place
-            .vestibule_killed(&["user", "import", &file], Duration::from_millis(250 * round))
-            .await;
-        assert_whole(&server).await;
-    }
-    let there = server.count("SELECT COUNT(*) FROM users").await;
-    let told = import(&place, &file, &[]).await.expect_success();
-    assert_told(
-        &told,
-        &format!("Imported {} users, {there} were here already, 0 skipped", 5000 - there),
-    );
-    assert_whole(&server).await;
-}
-
-/// Every imported user is there with all that belongs to them.
-async fn assert_whole(server: &Server) {
-    let users = server.count("SELECT COUNT(*) FROM users").await;
-    let imports =
-        "SELECT COUNT(*) FROM imports i INNER JOIN users u ON u.id = i.user_id WHERE u.external_id IS NOT NULL";
-    assert_eq!(server.count(imports).await, users);
 }
 
 async fn mistakes_are_told_in_words(place: Place) {
@@ -689,195 +640,6 @@ async fn mistakes_are_told_in_words(place: Place) {
     // Nothing was begun.
     let missing = place.vestibule(&["user", "list"]).await.expect_failure();
     assert!(missing.stderr.contains("there is no database yet"), "{missing:?}");
-}
-
-async fn the_other_applications_file_is_not_changed(place: Place) {
-    let application = Application::in_file(&place, "app.db").await;
-    application
-        .execute(&format!(
-            "CREATE TABLE \"user \"\"table\" (id INTEGER PRIMARY KEY, \"e-mail\" TEXT, password TEXT); \
-             INSERT INTO \"user \"\"table\" VALUES (1, 'ann@example.com', '{}')",
-            bcrypt(PASSWORD)
-        ))
-        .await;
-    application.close().await;
-    let file = place.directory().join("app.db");
-    let before = fs::read(&file).unwrap();
-    let mut permissions = fs::metadata(&file).unwrap().permissions();
-    permissions.set_readonly(true);
-    fs::set_permissions(&file, permissions).unwrap();
-    let arguments = [
-        "user",
-        "import",
-        "--from",
-        "sqlite:///./app.db",
-        "--table",
-        "user \"table",
-        "--map",
-        "email=e-mail",
-    ];
-    place.vestibule(&arguments).await.expect_success();
-    assert_eq!(fs::read(&file).unwrap(), before);
-    place.start().await.log_in("ann@example.com").await;
-}
-
-async fn a_source_that_breaks_off_is_refused_before_anything_is_written(place: Place) {
-    let mut csv = "email,password\n".to_owned();
-    for number in 0..1500 {
-        writeln!(csv, "user{number}@example.com,{}", bcrypt(PASSWORD)).unwrap();
-    }
-    csv.push('"');
-    csv.push_str(&"x".repeat(2 << 20));
-    let path = place.directory().join("users.csv");
-    fs::write(&path, csv).unwrap();
-    let finished = import(&place, path.to_str().unwrap(), &[]).await.expect_failure();
-    assert!(
-        finished.stderr.contains("row 1502 is longer than 1 MiB"),
-        "{finished:?}"
-    );
-    assert!(!place.directory().join("vestibule.db").exists());
-}
-
-async fn hashes_that_are_bytes_and_texts_that_are_none_are_read_from_a_table(place: Place) {
-    let application = Application::in_file(&place, "app.db").await;
-    let hash = bcrypt(PASSWORD);
-    application
-        .execute(&format!(
-            "CREATE TABLE users (id TEXT, email TEXT, password BLOB, is_active BOOLEAN, score DECIMAL, seen DATETIME); \
-             INSERT INTO users VALUES ('a', 'ann@example.com', CAST('{hash}' AS BLOB), 1, 1.5, '2024-05-01'); \
-             INSERT INTO users VALUES ('b', CAST(x'ff' AS TEXT), '{hash}', 1, 2, NULL); \
-             INSERT INTO users VALUES ('c', 'cleo@example.com', '{hash}', NULL, NULL, NULL);"
-        ))
-        .await;
-    let told = place
-        .vestibule(&["user", "import", "--from", "sqlite:///./app.db"])
-        .await;
-    assert_unfinished(&told);
-    assert_told(&told, "row 2 skipped: email is not text in UTF-8");
-    assert_told(&told, "Imported 2 users");
-    let server = place.start().await;
-    server.log_in("ann@example.com").await;
-    let body = json!({"email": "cleo@example.com", "password": PASSWORD});
-    server
-        .anonymous()
-        .post("/api/auth/login")
-        .json(body)
-        .await
-        .expect_problem(400, "inactive_user");
-}
-
-/// Neither pictures, nor what cannot be computed, nor what is no text; and of what is read no more than a user may have.
-async fn what_a_table_holds_besides_users_is_not_read(place: Place) {
-    let application = Application::in_file(&place, "app.db").await;
-    application
-        .execute(&format!(
-            "CREATE TABLE people (id INTEGER, email TEXT, password TEXT, name TEXT, notes TEXT); \
-             INSERT INTO people VALUES (1, 'ann@example.com', '{0}', 'Ann', CAST(x'ff' AS TEXT)); \
-             INSERT INTO people VALUES (2, 'bob@example.com', '{0}', hex(zeroblob(32768)) || 'x', ''); \
-             INSERT INTO people VALUES (3, 'cleo@example.com', '{0}', 'Cleo', ''); \
-             CREATE VIEW users AS SELECT id, email, password, CASE id WHEN 3 THEN zeroblob(20000000) ELSE name END AS name, \
-             notes, zeroblob(20000000) AS photo, abs(-9223372036854775807 - 1) AS score FROM people;",
-            bcrypt(PASSWORD)
-        ))
-        .await;
-    let told = place
-        .vestibule(&["user", "import", "--from", "sqlite:///./app.db"])
-        .await;
-    assert_unfinished(&told);
-    assert_told(&told, "row 2 skipped: name is longer than 64 KiB");
-    assert_told(&told, "row 3 skipped: name is longer than 64 KiB");
-    assert_told(&told, "Imported 1 user");
-    assert_eq!(show(&place, "ann@example.com").await["name"], "Ann");
-}
-
-async fn names_of_another_application_say_nothing_to_the_terminal(place: Place) {
-    let application = Application::in_file(&place, "app.db").await;
-    application
-        .execute(&format!(
-            "CREATE TABLE users (id INTEGER, email TEXT, \"pass\u{1b}]0;word\" TEXT, \"\u{1b}[2J\nAll is well\" TEXT); \
-             CREATE TABLE \"b\u{9b}31m\nall is well\" (id INTEGER); \
-             INSERT INTO users VALUES (1, 'ann@example.com', '{0}', ''), (2, 'bob@example.com', CAST(x'ff' AS TEXT), '');",
-            bcrypt(PASSWORD)
-        ))
-        .await;
-    let from = ["user", "import", "--from", "sqlite:///./app.db"];
-    let mapped = [&from[..], &["--map", "hashed_password=pass\u{1b}]0;word"]].concat();
-    let told = place.vestibule(&mapped).await;
-    assert_unfinished(&told);
-    assert_told(&told, "not read: \\u{1b}[2J\\nAll is well");
-    assert_told(&told, "row 2 skipped: pass\\u{1b}]0;word is not text in UTF-8");
-    let unknown = place.vestibule(&[&from[..], &["--map", "email=x"]].concat()).await;
-    let missing = place.vestibule(&[&from[..], &["--table", "x"]].concat()).await;
-    for finished in [told, unknown.expect_failure(), missing.expect_failure()] {
-        let texts = [&finished.stdout, &finished.stderr];
-        for text in texts {
-            assert!(!text.contains(['\u{1b}', '\u{9b}']), "{text:?}");
-            assert!(
-                !text.lines().any(|line| line.to_lowercase().starts_with("all is well")),
-                "{text:?}"
-            );
-        }
-    }
-}
-
-async fn a_cell_that_goes_on_and_on_is_not_read_from_postgres(place: Place) {
-    let application = Application::in_schema(&place, "app").await;
-    application
-        .execute(&format!(
-            "CREATE TABLE people (id INTEGER, email TEXT, password BYTEA, name TEXT, score INTEGER); \
-             INSERT INTO people VALUES (1, 'ann@example.com', convert_to('{0}', 'UTF8'), 'Ann', 0), \
-             (2, 'bob@example.com', convert_to('{0}', 'UTF8'), repeat('é', 32768) || 'x', 0), \
-             (3, 'cleo@example.com', convert_to(repeat('x', 70000), 'UTF8'), '', 0); \
-             CREATE VIEW users AS SELECT id, email, password, name, 1 / score AS share FROM people;",
-            bcrypt(PASSWORD)
-        ))
-        .await;
-    let arguments = ["user", "import", "--from", place.database_url(), "--table", "app.users"];
-    let told = place.vestibule(&arguments).await;
-    assert_unfinished(&told);
-    assert_told(&told, "row 2 skipped: name is longer than 64 KiB");
-    assert_told(&told, "row 3 skipped: password is longer than 64 KiB");
-    assert_told(&told, "Imported 1 user");
-    assert_eq!(show(&place, "ann@example.com").await["name"], "Ann");
-}
-
-async fn a_table_of_another_schema_is_found_by_its_name(place: Place) {
-    let application = Application::in_schema(&place, "app").await;
-    application
-        .execute(&format!(
-            "CREATE TYPE rank AS ENUM ('admin', 'editor'); \
-             CREATE TABLE people (id UUID, email VARCHAR, password BYTEA, role rank[], is_active BOOLEAN, \
-             created_at TIMESTAMPTZ, bio JSONB, score NUMERIC); \
-             INSERT INTO people VALUES ('01890a5d-ac96-774b-bcce-b302099a8057', 'ann@example.com', \
-             convert_to('{}', 'UTF8'), '{{editor}}', TRUE, '2024-05-01 12:00:00+02', '{{}}', 1.5);",
-            bcrypt(PASSWORD)
-        ))
-        .await;
-    let missing = ["user", "import", "--from", place.database_url(), "--table", "app.users"];
-    let finished = place.vestibule(&missing).await.expect_failure();
-    assert!(
-        finished.stderr.contains("the database holds app.people"),
-        "{finished:?}"
-    );
-    let arguments = [
-        "user",
-        "import",
-        "--from",
-        place.database_url(),
-        "--table",
-        "app.people",
-        "--keep-roles",
-    ];
-    place.vestibule(&arguments).await.expect_success();
-    let ann = show(&place, "ann@example.com").await;
-    assert_eq!(
-        (&ann["external_id"], &ann["roles"], &ann["created_at"]),
-        (
-            &json!("01890a5d-ac96-774b-bcce-b302099a8057"),
-            &json!(["editor"]),
-            &json!("2024-05-01T10:00:00Z")
-        )
-    );
 }
 
 async fn a_bar_is_drawn_on_a_pseudo_terminal(place: Place) {
