@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     mail::{self, LinkKind},
-    password::Password,
+    password::{Password, PasswordHash},
     store::LinkTokenRow,
     token::LinkToken,
 };
@@ -53,16 +53,23 @@ impl Auth {
         }
         let password_hash = self.parts.hasher.hash(new).await;
         let password_hash = self.unless_failed(&mut spent, password_hash).await?;
+        self.use_password_link(&link, kind, &password_hash, client).await
+    }
+
+    /// Changes the password for whoever holds the link, with all that a new password ends.
+    async fn use_password_link(
+        &self,
+        link: &LinkTokenRow,
+        kind: LinkKind,
+        password_hash: &PasswordHash,
+        client: &Client,
+    ) -> Result<Option<DeviceProof>, Error> {
         let now = self.now();
         let mut tx = self.store().begin().await?;
-        let account = tx.lock_user(account.id).await?.ok_or(Error::LinkInvalid)?;
+        let account = tx.lock_user(link.user_id).await?.ok_or(Error::LinkInvalid)?;
         // A link that went to an address which the account has left since is no proof of anything any more.
-        if !proves_current_address(&link, &account)
-            || tx
-                .consume_link_token(hash.as_str(), kind.as_str(), now)
-                .await?
-                .is_none()
-        {
+        let is_proof = proves_current_address(link, &account);
+        if !is_proof || tx.consume_link_token(&link.hash, kind.as_str(), now).await?.is_none() {
             return Err(Error::LinkInvalid);
         }
         if account.disabled_at.is_some() {
