@@ -17,8 +17,8 @@
 //! fuzzing   → all whose parsers it tries; only for tests and `fuzz/`
 //! ```
 //!
-//! [`store`], [`password`], [`metrics`], [`tls`] and [`token`] know no other room. [`clock`], [`id`], [`quota`] and
-//! [`printable`] are open to all.
+//! [`store`], [`password`], [`metrics`], [`tls`] and [`token`] know no other room. [`causes`], [`clock`], [`id`],
+//! [`quota`] and [`printable`] are open to all.
 
 // No doc comments here: they would take the links in the rooms' own documentation out of their scope.
 
@@ -26,6 +26,8 @@
 pub mod app;
 // The domain: one method per operation on `auth::Auth`, each in a file named by its verb.
 pub mod auth;
+// Errors as people read them.
+pub mod causes;
 // Time as a dependency, so that nothing in the house reads a clock on the wall.
 pub mod clock;
 // The only reader of flags, environment and `.env`.

@@ -23,6 +23,7 @@ use uuid::Uuid;
 use vestibule::{
     app::{self, Services},
     auth::Auth,
+    causes::in_one_line,
     clock::SystemClock,
     config::{Config, DatabaseUrl},
     printable::{Lines, OneLine},
@@ -109,7 +110,7 @@ pub(crate) fn say_json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Tells on standard error what went wrong, with its causes.
 pub(crate) fn complain(error: &anyhow::Error) {
-    remark(in_one_line(error));
+    remark(in_one_line(error.as_ref()));
 }
 
 /// Tells the one who typed the command what is not part of its output.
@@ -137,29 +138,4 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
 pub(crate) fn is_unread(error: &anyhow::Error) -> bool {
     let output = error.downcast_ref::<OutputError>();
     output.is_some_and(|OutputError(cause)| cause.kind() == io::ErrorKind::BrokenPipe)
-}
-
-/// The error with its causes; a cause that the text before it has quoted is not told again.
-fn in_one_line(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |told, cause| {
-        let cause = cause.to_string();
-        match told.as_str() {
-            "" => cause,
-            told if told.ends_with(&cause) => told.to_owned(),
-            told => format!("{told}: {cause}"),
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cause_is_told_once() {
-        let refused = anyhow::anyhow!("Connection refused")
-            .context("cannot talk: Connection refused")
-            .context("cannot open");
-        assert_eq!(in_one_line(&refused), "cannot open: cannot talk: Connection refused");
-    }
 }

@@ -21,9 +21,10 @@ const LITTLE_FREE: u64 = 512 * MIB;
 
 const MIB: u64 = 1024 * 1024;
 
+const SUBJECT: &str = "data";
+
 /// The directories that the server writes into.
 pub(super) fn data_directory(config: &Config) -> Vec<Finding> {
-    let subject = "data";
     let mut directories = Vec::new();
     let has_mailbox = config.smtp.is_none() && config.public_url.is_loopback();
     if config.sealing_key.is_none() || has_mailbox {
@@ -36,11 +37,11 @@ pub(super) fn data_directory(config: &Config) -> Vec<Finding> {
         }
     }
     if directories.is_empty() {
-        return vec![Finding::ok(subject, "nothing is kept in DATA_DIR")];
+        return vec![Finding::ok(SUBJECT, "nothing is kept in DATA_DIR")];
     }
     directories
         .iter()
-        .flat_map(|directory| examine_directory(subject, directory))
+        .flat_map(|directory| examine_directory(directory))
         .collect()
 }
 
@@ -51,19 +52,19 @@ fn directory_of(file: &Path) -> PathBuf {
     }
 }
 
-fn examine_directory(subject: &'static str, directory: &Path) -> Vec<Finding> {
+fn examine_directory(directory: &Path) -> Vec<Finding> {
     let name = directory.display();
     match fs::metadata(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return vec![examine_missing(subject, directory)],
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return vec![examine_missing(directory)],
         Err(error) => {
             return vec![Finding::failure(
-                subject,
+                SUBJECT,
                 format_args!("{name} cannot be looked at: {error}"),
             )];
         }
         Ok(found) if !found.is_dir() => {
             return vec![Finding::failure(
-                subject,
+                SUBJECT,
                 format_args!("{name} is no directory: name another in DATA_DIR"),
             )];
         }
@@ -72,12 +73,12 @@ fn examine_directory(subject: &'static str, directory: &Path) -> Vec<Finding> {
     if let Err(error) = writable(directory) {
         let told =
             format!("{name} cannot be written: {error}; give it to the user who runs Vestibule (chown, chmod 700)");
-        return vec![Finding::failure(subject, told)];
+        return vec![Finding::failure(SUBJECT, told)];
     }
     let mut findings = vec![match statvfs(directory) {
-        Ok(disk) => judge_space(subject, &name, disk.f_bavail.saturating_mul(disk.f_frsize)),
+        Ok(disk) => judge_space(&name, disk.f_bavail.saturating_mul(disk.f_frsize)),
         Err(error) => Finding::warning(
-            subject,
+            SUBJECT,
             format_args!("{name} can be written; how full it is cannot be told: {error}"),
         ),
     }];
@@ -86,13 +87,13 @@ fn examine_directory(subject: &'static str, directory: &Path) -> Vec<Finding> {
         let whole = fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
         let name = whole.display();
         let told = format!("others on this machine can look into {name}: chmod 700 {name}");
-        findings.push(Finding::warning(subject, told));
+        findings.push(Finding::warning(SUBJECT, told));
     }
     findings
 }
 
 /// About a directory that is not there yet, and is made at the first start.
-fn examine_missing(subject: &'static str, directory: &Path) -> Finding {
+fn examine_missing(directory: &Path) -> Finding {
     let name = directory.display();
     let mut above = directory.ancestors().skip(1).map(|above| {
         if above.as_os_str().is_empty() {
@@ -103,9 +104,9 @@ fn examine_missing(subject: &'static str, directory: &Path) -> Finding {
     });
     let there = above.find(|above| above.exists()).unwrap_or(Path::new("/"));
     match writable(there) {
-        Ok(()) => Finding::ok(subject, format_args!("the first start makes {name}")),
+        Ok(()) => Finding::ok(SUBJECT, format_args!("the first start makes {name}")),
         Err(error) => Finding::failure(
-            subject,
+            SUBJECT,
             format_args!(
                 "{name} cannot be made in {}: {error}; make it, for the user who runs Vestibule",
                 there.display()
@@ -114,14 +115,14 @@ fn examine_missing(subject: &'static str, directory: &Path) -> Finding {
     }
 }
 
-fn judge_space(subject: &'static str, name: &impl std::fmt::Display, free: u64) -> Finding {
+fn judge_space(name: &impl std::fmt::Display, free: u64) -> Finding {
     let mib = free / MIB;
     let (verdict, told) = match free {
         0..LEAST_FREE => (Verdict::Failure, "make room, or writes fail"),
         LEAST_FREE..LITTLE_FREE => (Verdict::Warning, "make room soon"),
-        _ => return Finding::ok(subject, format_args!("{name} can be written, and has {mib} MiB free")),
+        _ => return Finding::ok(SUBJECT, format_args!("{name} can be written, and has {mib} MiB free")),
     };
-    Finding::new(verdict, subject, format_args!("{name} has {mib} MiB free: {told}"))
+    Finding::new(verdict, SUBJECT, format_args!("{name} has {mib} MiB free: {told}"))
 }
 
 /// The file of a database, when it is there and whoever runs this may not write it.
@@ -161,7 +162,7 @@ mod tests {
             (LITTLE_FREE, Verdict::Ok),
             (u64::MAX, Verdict::Ok),
         ] {
-            assert_eq!(judge_space("data", &"x", free).verdict, verdict, "{free}");
+            assert_eq!(judge_space(&"x", free).verdict, verdict, "{free}");
         }
     }
 }

@@ -4,17 +4,18 @@
 
 mod files;
 
-use std::{error::Error, fmt, io, path::PathBuf, time::Duration};
+use std::{fmt, io, path::PathBuf, time::Duration};
 
 use tokio::time::timeout;
 
 use crate::{
     app,
     auth::open_signing_key,
+    causes::in_one_line,
     clock::{Clock, Timestamp},
     config::{Config, ConfigErrors},
     mail::{Smtp, Templates},
-    store::{Found, Inspection, Location, OpenError, SigningKeyRow, Store},
+    store::{Found, Inspection, Location, SigningKeyRow, Store},
     tls::TlsFiles,
     token::SealingKey,
     web,
@@ -200,7 +201,7 @@ async fn database(config: &Config) -> (Vec<Finding>, Option<Found>) {
                 Location::Sqlite(path) => files::unwritable_database(path),
                 Location::Postgres(_) => None,
             };
-            unwritable.unwrap_or_else(|| Finding::failure(subject, in_words(error)))
+            unwritable.unwrap_or_else(|| Finding::failure(subject, in_one_line(error)))
         }
         Ok(Found::Nothing) => match sealing_key_that_is_there(config) {
             Some(key) => Finding::warning(
@@ -319,20 +320,6 @@ fn templates(config: &Config) -> Option<Finding> {
         Ok(_) => Finding::ok(subject, format_args!("those of {} can be used", folder.display())),
         Err(mistakes) => Finding::failure(subject, mistakes),
     })
-}
-
-/// The error with its causes; a cause that the text before it has quoted is not told again.
-fn in_words(error: &OpenError) -> String {
-    let mut told = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !told.ends_with(&words) {
-            told = format!("{told}: {words}");
-        }
-        cause = error.source();
-    }
-    told
 }
 
 #[cfg(test)]
