@@ -59,6 +59,21 @@ pub(crate) fn is_ours_alone(file: &File) -> bool {
     }
 }
 
+/// Gives an open file to the owner of what is at `path`, where that is another. Only root can.
+pub(crate) fn give_to_owner_of(path: &Path, file: &File) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        let (owner, own) = (fs::metadata(path)?, file.metadata()?);
+        if owner.uid() != own.uid() {
+            fchown(file, Some(owner.uid()), Some(owner.gid()))?;
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (path, file);
+    Ok(())
+}
+
 /// Makes a directory and those above it, with mode 0700, unless they are there.
 pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();

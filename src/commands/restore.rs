@@ -11,7 +11,7 @@ use vestibule::{
     app::Services,
     auth::{Actor, Client, EndedByRestore},
     clock::{Clock, SystemClock},
-    config::{Config, DatabaseUrl, Signing, copy_sealing_key, sealing_key_to_put_back},
+    config::{Config, DatabaseUrl, Signing, put_sealing_key_back, sealing_key_to_put_back},
     store::{LogOfCopy, Staged},
 };
 
@@ -61,16 +61,13 @@ pub(crate) async fn run(restore: &Restore, config: &Config) -> anyhow::Result<()
     let ended = ended.context("nothing was replaced")?;
     let log = staged.log();
     let kept = staged.replace(SystemClock.now()).await?;
+    tell(config, database, file, kept.as_deref(), log, ended)?;
     // Not before it is known that it opens what is there now.
-    if let Some(to) = key_goes_to {
-        copy_sealing_key(&key_of(file), &to).with_context(|| {
-            format!(
-                "{} was replaced, but the sealing key could not be put back: copy it there yourself",
-                database.display()
-            )
-        })?;
+    match key_goes_to {
+        Some(to) => put_sealing_key_back(&key_of(file), &to)
+            .context("the sealing key could not be put back: copy it there yourself"),
+        None => Ok(()),
     }
-    tell(config, database, file, kept.as_deref(), log, ended)
 }
 
 /// What there is to know now.

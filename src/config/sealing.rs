@@ -71,22 +71,43 @@ fn refuse_another(secret: &Secret, to: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::AlreadyExists, text))
 }
 
-/// Copies the generated secret, from where it is kept to beside a backup or back again, for its owner alone. Whatever is
-/// at `to` stays; that is an error unless it is the same.
+/// Copies the generated secret from where it is kept to beside a backup, for its owner alone. Whatever is at `to` stays; that
+/// is an error unless it is the same.
 pub fn copy_sealing_key(from: &Path, to: &Path) -> io::Result<()> {
+    copy(from, to, |_| Ok(()))
+}
+
+/// Copies it back, for whom the directory belongs to: whoever restores may be another than the server runs as. Makes the
+/// directory where there is none.
+pub fn put_sealing_key_back(from: &Path, to: &Path) -> io::Result<()> {
+    let directory = directory_of(to);
+    private_file::create_directory(directory).map_err(|error| named(directory, &error))?;
+    copy(from, to, |file| private_file::give_to_owner_of(directory, file))
+}
+
+/// Copies the secret, and does `more` with the copy before it is kept.
+fn copy(from: &Path, to: &Path, more: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
     let secret = read(from).map_err(|error| named(from, &error))?;
     let written = private_file::options().write(true).create_new(true).open(to);
     let written = written.and_then(|mut file| {
         let whole = file
             .write_all(secret.expose().as_bytes())
+            .and_then(|()| more(&file))
             .and_then(|()| file.sync_all());
         whole.inspect_err(|_| drop(fs::remove_file(to)))
     });
     let there = match written {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => refuse_another(&secret, to),
-        written => written,
+        // A name is not on disk before its directory is.
+        Ok(()) => File::open(directory_of(to)).and_then(|directory| directory.sync_all()),
+        failed => failed,
     };
     there.map_err(|error| named(to, &error))
+}
+
+fn directory_of(file: &Path) -> &Path {
+    let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty());
+    directory.unwrap_or(Path::new("."))
 }
 
 /// The error about a file, with its name.

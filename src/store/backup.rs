@@ -159,9 +159,19 @@ pub async fn back_up(database: &Path, target: &Path) -> Result<(), BackupError> 
     sync_directory_of(target)
 }
 
-/// Gives a whole copy its name, unless something has that. It is taken at the last moment, so that a copy that is cut
-/// short leaves nothing under it.
+/// Gives a whole copy its name, unless something has that, and in one step, so that a copy that is cut short leaves nothing
+/// under it.
 fn give_name(unfinished: &Path, target: &Path) -> Result<(), BackupError> {
+    match fs::hard_link(unfinished, target) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => rename(unfinished, target),
+        linked => linked
+            .map_err(file_error("write", target))
+            .and_then(|()| fs::remove_file(unfinished).map_err(file_error("remove", unfinished))),
+    }
+}
+
+/// Where a file cannot have two names: in two steps, as to rename it alone would replace whatever has the name.
+fn rename(unfinished: &Path, target: &Path) -> Result<(), BackupError> {
     create(target)?;
     fs::rename(unfinished, target).map_err(|error| {
         drop(fs::remove_file(target));

@@ -80,37 +80,43 @@ impl Staged {
             log: LogOfCopy::Absent,
             is_in_place: false,
         };
-        staged.log = staged
-            .fill(&mut original, source)
-            .map_err(file_error("write", &staged.path))?;
+        staged.log = staged.fill(&mut original, source)?;
         check_integrity(&staged.path).await.map_err(|error| error.of(source))?;
         Ok(staged)
     }
 
     /// The log of a copy that was made with other means than [`back_up`](super::back_up) is a part of it. SQLite reads
     /// whatever lies under the log's name, in every mode: what cannot be the copy's must not get there.
-    fn fill(&mut self, original: &mut File, source: &Path) -> io::Result<LogOfCopy> {
+    fn fill(&mut self, original: &mut File, source: &Path) -> Result<LogOfCopy, BackupError> {
         // Of a restore that was cut short.
-        self.remove_logs();
-        self.lock.set_len(0)?;
-        io::copy(original, &mut self.lock)?;
-        let mut found = match File::open(with_suffix(source, "-wal")) {
+        self.remove_logs()?;
+        self.lock.set_len(0).map_err(file_error("write", &self.path))?;
+        io::copy(original, &mut self.lock).map_err(file_error("copy", source))?;
+        let source_log = with_suffix(source, "-wal");
+        let mut found = match File::open(&source_log) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LogOfCopy::Absent),
-            opened => opened?,
+            opened => opened.map_err(file_error("read", &source_log))?,
         };
-        if !is_in_wal_mode(original)? || !have_one_owner(original, &found)? {
+        let is_its_own = is_in_wal_mode(original).and_then(|wal| Ok(wal && have_one_owner(original, &found)?));
+        if !is_its_own.map_err(file_error("read", source))? {
             return Ok(LogOfCopy::LeftOut);
         }
-        let log = with_suffix(&self.path, "-wal");
-        let mut log = private_file::options().write(true).create_new(true).open(log)?;
-        io::copy(&mut found, &mut log)?;
+        let mut log = create(&with_suffix(&self.path, "-wal"))?;
+        io::copy(&mut found, &mut log).map_err(file_error("copy", &source_log))?;
         Ok(LogOfCopy::Taken)
     }
 
-    fn remove_logs(&self) {
+    fn remove_logs(&self) -> Result<(), BackupError> {
         for suffix in LOGS {
-            drop(fs::remove_file(with_suffix(&self.path, suffix)));
+            let log = with_suffix(&self.path, suffix);
+            match fs::remove_file(&log) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(file_error("remove", &log)(error));
+                }
+                _ => {}
+            }
         }
+        Ok(())
     }
 
     /// What became of the copy's log.
@@ -205,7 +211,7 @@ impl Drop for Staged {
     fn drop(&mut self) {
         if !self.is_in_place {
             drop(fs::remove_file(&self.path));
-            self.remove_logs();
+            drop(self.remove_logs());
         }
     }
 }
@@ -263,16 +269,12 @@ async fn release(taken: Option<AnyConnection>) {
 /// A server that runs as somebody else than whoever restores must be able to open it: it belongs to whom the database
 /// belongs, or its directory.
 fn give_to_owner_of(database: &Path, file: &File) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{MetadataExt, fchown};
-        let of_directory = || fs::metadata(directory_of(database).unwrap_or(Path::new(".")));
-        let (owner, own) = (fs::metadata(database).or_else(|_| of_directory())?, file.metadata()?);
-        if owner.uid() != own.uid() {
-            fchown(file, Some(owner.uid()), Some(owner.gid()))?;
-        }
-    }
-    Ok(())
+    let owned = if database.exists() {
+        database
+    } else {
+        directory_of(database).unwrap_or(Path::new("."))
+    };
+    private_file::give_to_owner_of(owned, file)
 }
 
 /// Whether the header says that the database goes on in a log,

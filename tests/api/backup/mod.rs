@@ -387,6 +387,16 @@ async fn the_generated_key_goes_with_a_backup_that_asks_for_it(place: Place) {
         "{refused:?}"
     );
     assert!(!directory.join("vestibule.db").exists());
+    // The key goes into a directory that is not there, and the database to where it is to be.
+    let elsewhere = machine.path().join("elsewhere/data");
+    let apart = [there[0], ("DATA_DIR", elsewhere.to_str().unwrap()), there[2]];
+    let told = place.vestibule_with(&["restore", "--with-key", "copy.db"], &apart, "");
+    assert!(told.await.expect_success().stdout.contains("copy.db held"));
+    assert_eq!(
+        fs::read(elsewhere.join("sealing.key")).unwrap(),
+        fs::read(&key).unwrap()
+    );
+    fs::remove_file(directory.join("vestibule.db")).unwrap();
     let told = place
         .vestibule_with(&["restore", "--with-key", "copy.db"], &there, "")
         .await
