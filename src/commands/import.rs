@@ -105,27 +105,38 @@ fn mapped(text: &str) -> Result<(Field, String), String> {
 pub(crate) async fn run(import: &Import, config: &Config) -> anyhow::Result<()> {
     let mut run = ImportRun::new(import.options()).map_err(super::user::in_words)?;
     let mut source = import.open(config).await?;
+    let new_database = if import.dry_run {
+        None
+    } else {
+        super::missing_database(config).await?
+    };
     let mut report = Report::open(import)?;
     super::say(format_args!("Reading {}", source.describe()))?;
     let work = async |auth: &Auth| {
         let done = copy(auth, &mut run, &mut source, &mut report).await;
-        if done.as_ref().is_err_and(anyhow::Error::is::<Refused>) {
-            report.discard();
-            return done;
+        if done.is_err() && has_not_begun(&run) {
+            return done.context("nothing was imported");
         }
         let told = report.end(run.counts(), config);
         // What broke the import off is more to know than that it cannot be told what came of it.
-        done.context("the import broke off; what was imported stays, and the next run goes on from there")?;
+        done.context(if import.dry_run {
+            "the dry run broke off"
+        } else {
+            "the import broke off; what was imported stays, and the next run goes on from there"
+        })?;
         told
     };
-    if import.dry_run {
-        super::with_auth_to_look(config, work).await?;
+    let done = if import.dry_run {
+        super::with_auth_to_look(config, work).await
     } else {
-        let new_database = super::missing_database(config).await?;
-        super::with_new_auth(config, work).await?;
-        if let Some(name) = new_database {
-            super::say(format_args!("in a new database, {name}"))?;
-        }
+        super::with_new_auth(config, work).await
+    };
+    if done.is_err() && has_not_begun(&run) {
+        report.discard();
+    }
+    done?;
+    if let Some(name) = new_database {
+        super::say(format_args!("in a new database, {name}"))?;
     }
     let counts = run.counts();
     if counts.skipped + counts.incomplete > 0 {
@@ -138,6 +149,11 @@ pub(crate) async fn run(import: &Import, config: &Config) -> anyhow::Result<()> 
         return Err(Unfinished(left.join(", ")).into());
     }
     Ok(())
+}
+
+/// Whether there is nothing to tell of any row.
+fn has_not_begun(run: &ImportRun) -> bool {
+    run.counts() == ImportCounts::default()
 }
 
 impl Import {
@@ -202,16 +218,12 @@ fn is_sqlite(path: &Path) -> bool {
     read.is_ok() && header == *b"SQLite format 3\0"
 }
 
-/// Nothing was imported, and nothing will be until something is said differently.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Refused(String);
-
+/// What cannot be asked of an import, in words.
 fn refused(error: Error) -> anyhow::Error {
     match error {
         Error::InvalidFields(faults) => {
             let messages: Vec<String> = faults.into_iter().map(|fault| fault.message).collect();
-            Refused(messages.join("; ")).into()
+            anyhow::anyhow!(messages.join("; "))
         }
         other => other.into(),
     }

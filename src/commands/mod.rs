@@ -119,8 +119,8 @@ pub(crate) fn remark(text: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "vestibule: {}", Lines(text));
 }
 
-/// A command has done what it could, which was not all. Told by the exit status, since a script that goes on after that
-/// should know, and not by 1, which is a command that has done nothing.
+/// A command has done what it could, which was not all. Told by an exit status of its own: a script may go on after that, and
+/// not after 1, which is a command that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Unfinished(String);

@@ -2,8 +2,8 @@
 //!
 //! A [`Source`] is a file of JSON Lines, a file of comma-separated values, or a table of another application's database.
 //! It is read twice, first to see that it can be read to its end and how long it is, and then in batches, so that nothing
-//! is imported from a source that breaks off, and memory does not grow with it. What a single row has wrong is told of
-//! that row.
+//! is imported from a source that breaks off, and no more than a batch of it is in memory. What a single row has wrong is
+//! told of that row.
 
 mod cells;
 mod columns;
