@@ -7,9 +7,12 @@ help: ## Say what can be made
 run: ## Build and serve at http://localhost:8000
 	cargo run
 
+# Some tests only wait, for a clock or for PostgreSQL: others are run meanwhile.
+THREADS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
+
 # Node's packages first: some of the tests run an example in Node.
 test: end2end/node_modules/.package-lock.json ## Run every test, with a throw-away PostgreSQL, and in a browser
-	scripts/with-postgres scripts/with-others cargo test --no-fail-fast
+	RUST_TEST_THREADS=$(THREADS) scripts/with-postgres scripts/with-others cargo test --no-fail-fast
 	tests/schemathesis/run
 	tests/systemd/run
 	tests/compose/run
