@@ -75,21 +75,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<App, StartEr
     };
     let worker = transport.map(|transport| start_worker(&config, &services, transport, templates));
     let has_mailbox = mailbox.is_some();
-    let state = AppState::new(Rooms {
-        auth: services.auth.clone(),
-        products: Products::new(
-            services.store.clone(),
-            Arc::clone(&services.clock),
-            services.auth.clone(),
-        ),
-        mailbox,
-        site,
-        flash: FlashPolicy::new(
-            Arc::clone(&services.sealing_key),
-            Arc::clone(&services.clock),
-            &config.public_url,
-        ),
-    });
+    let state = state(&config, &services, site, mailbox);
     let (stop, stopped) = watch::channel(false);
     // It is not cancelled, and what remains is a panic: a bug, to be told as one.
     let routes = routes.await.unwrap_or_else(|panic| resume_unwind(panic.into_panic()));
@@ -191,6 +177,22 @@ async fn bind(address: SocketAddr, variable: &'static str) -> Result<TcpListener
         address,
         variable,
         source,
+    })
+}
+
+/// What handlers are given.
+fn state(config: &Config, services: &Services, site: Arc<Site>, mailbox: Option<Mailbox>) -> AppState {
+    let (store, auth) = (services.store.clone(), services.auth.clone());
+    AppState::new(Rooms {
+        products: Products::new(store, Arc::clone(&services.clock), auth.clone()),
+        auth,
+        mailbox,
+        site,
+        flash: FlashPolicy::new(
+            Arc::clone(&services.sealing_key),
+            Arc::clone(&services.clock),
+            &config.public_url,
+        ),
     })
 }
 
