@@ -256,6 +256,13 @@ impl Tx {
         .await
     }
 
+    /// Writes a message as it is, which takes as long as any other change of it.
+    pub async fn rewrite_message(&mut self, message: MessageId) -> Result<(), Error> {
+        self.execute(sqlx::query("UPDATE outbox SET attempts = attempts WHERE id = $1").bind(message))
+            .await
+            .map(drop)
+    }
+
     /// Whether the message is still being sent, rather than dropped since it was claimed.
     pub async fn is_claimed(&mut self, message: MessageId) -> Result<bool, Error> {
         let query = sqlx::query("SELECT id FROM outbox WHERE id = $1 AND state = 'sending'");

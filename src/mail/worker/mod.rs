@@ -2,7 +2,13 @@
 
 mod point;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use tokio::{
     sync::{Notify, watch},
@@ -50,6 +56,9 @@ const DELAYS: [Duration; 10] = [
     Duration::from_hours(8),
     LONGEST_PAUSE,
 ];
+
+/// How long a message that is dropped holds up the next at most, in the place of a letter.
+const LONGEST_PRETENCE: Duration = Duration::from_secs(5);
 
 /// What is due in more than this was put off by a clock that was ahead.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_hours(8);
@@ -109,6 +118,7 @@ impl Worker {
             clock,
             transport,
             settings,
+            last_delivery: AtomicU64::default(),
         };
         let (stop, stopped) = watch::channel(());
         Self {
@@ -138,6 +148,8 @@ struct Desk {
     clock: Arc<dyn Clock>,
     transport: Transport,
     settings: MailSettings,
+    /// How long the last one took, in microseconds.
+    last_delivery: AtomicU64,
 }
 
 /// What became of a message.
@@ -280,7 +292,12 @@ impl Desk {
             Ok(letter) => letter,
             Err(error) => return self.fail(row, &Trouble::plain(error.to_string()), now).await,
         };
-        match self.transport.deliver(&letter).await {
+        let began = Instant::now();
+        let delivered = self.transport.deliver(&letter).await;
+        let took = began.elapsed().min(LONGEST_PRETENCE);
+        self.last_delivery
+            .store(u64::try_from(took.as_micros()).unwrap_or(0), Ordering::Relaxed);
+        match delivered {
             Ok(()) => {
                 self.finish(row, MessageState::Sent, None, self.clock.now()).await?;
                 Ok(Outcome::Sent)
@@ -358,6 +375,7 @@ impl Desk {
     /// Drops a message that has lost its point. One whose account is gone belongs to nobody, and may say nothing of whom
     /// it belonged to: it was written while the account was being deleted, which erases all that it finds.
     async fn drop_message(&self, row: &MessageRow, reason: Reason, now: Timestamp) -> Result<Outcome, store::Error> {
+        self.pretend(row).await?;
         let mut tx = self.store.begin().await?;
         let dropped = MessageState::Dropped;
         if !tx
@@ -371,6 +389,17 @@ impl Desk {
         }
         tx.commit().await?;
         Ok(Outcome::Dropped(reason))
+    }
+
+    /// Does what a letter costs, and takes as long as the last one. Strangers have messages written to addresses without an
+    /// account too: from when the next letter comes, which may be their own, or from how long something else waits for the
+    /// database meanwhile, they would else learn whether there was somebody to write to.
+    async fn pretend(&self, row: &MessageRow) -> Result<(), store::Error> {
+        let mut tx = self.store.begin().await?;
+        tx.rewrite_message(row.id).await?;
+        tx.commit().await?;
+        tokio::time::sleep(Duration::from_micros(self.last_delivery.load(Ordering::Relaxed))).await;
+        Ok(())
     }
 
     async fn finish(

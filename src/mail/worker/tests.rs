@@ -39,6 +39,7 @@ impl Office {
             clock: clock.clone(),
             transport: Transport::Mailbox(mailbox.clone()),
             settings: settings(),
+            last_delivery: AtomicU64::default(),
         };
         Self {
             desk,
@@ -457,4 +458,20 @@ async fn the_task_sends_what_it_is_woken_for_and_stops() {
     waker.wake();
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(office.mailbox.list().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_to_nobody_holds_up_the_next_as_a_letter_does() {
+    const SLOW: Duration = Duration::from_millis(300);
+    let office = Office::open().await;
+    let slow = u64::try_from(SLOW.as_micros()).unwrap();
+    office.desk.last_delivery.store(slow, Ordering::Relaxed);
+    let asked = Message::ResetPassword(office.told());
+    office.write_to("", None, &asked).await;
+    let began = Instant::now();
+    let outcome = office.desk.send_next().await.unwrap();
+    assert_eq!(outcome, Some(Outcome::Dropped(Reason::NoAccount)));
+    assert!(began.elapsed() >= SLOW, "{:?}", began.elapsed());
+    // It is no delivery itself.
+    assert_eq!(office.desk.last_delivery.load(Ordering::Relaxed), slow);
 }
