@@ -11,7 +11,10 @@ impl Auth {
         let email = EmailAddress::parse("email", email)?;
         self.limit(Limited::ResendVerification(&email), client).await?;
         let account = self.store().find_user_by_email(email.key()).await?;
-        let message = mail::Message::VerifyEmail(client.circumstances(self.now()));
+        // The letter says when the account was made. Who asks for it now, and from where, says nothing about that: their own
+        // device and place would have the reader believe that the account is theirs.
+        let made_at = account.as_ref().map_or(self.now(), |account| account.created_at);
+        let message = mail::Message::VerifyEmail(mail::Circumstances::new(made_at, None, None));
         self.mail_to_whoever(&message, EventKind::ResendVerification, account.as_ref(), client)
             .await
     }

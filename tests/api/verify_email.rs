@@ -1,8 +1,9 @@
 use serde_json::json;
 
-use crate::support::{Actor, DAY, PASSWORD, Place, Reply, Server, both_engines, in_parallel};
+use crate::support::{Actor, DAY, HOUR, PASSWORD, Place, Reply, Server, both_engines, in_parallel};
 
 both_engines![
+    a_letter_sent_again_says_when_the_account_was_made_and_not_who_asked,
     the_link_verifies_the_address,
     parallel_uses_of_a_link_succeed_once,
     a_link_ends_after_a_day,
@@ -138,4 +139,20 @@ async fn what_is_not_a_link_token_is_refused(place: Place) {
         .await
         .expect_invalid_field("token");
     assert_eq!(server.snapshot().await, before);
+}
+
+/// Whoever asks for it, the reader must not take the account for theirs because they asked.
+async fn a_letter_sent_again_says_when_the_account_was_made_and_not_who_asked(place: Place) {
+    let server = place.start().await;
+    server.sign_up("ann@example.com").await;
+    let when = |text: &str| text.lines().find(|line| line.contains("When:")).map(str::to_owned);
+    let first = server.mails("ann@example.com", 1).await.remove(0);
+    assert!(first.text.contains("From:") && when(&first.text).is_some(), "{first:?}");
+    server.advance(HOUR);
+    let body = json!({"email": "ann@example.com"});
+    server.anonymous().post(RESEND).json(body).await.expect_success();
+    let again = server.mails("ann@example.com", 2).await.remove(0);
+    assert_eq!(again.subject, first.subject);
+    assert_eq!(when(&again.text), when(&first.text));
+    assert!(!again.text.contains("From:"), "{again:?}");
 }
