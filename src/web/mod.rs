@@ -42,7 +42,13 @@ use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
 
 pub(crate) use self::cookies::session_cookie;
 use self::{
-    boundary::Boundary, caller::Proxies, cookies::CookiePolicy, origin::Strangers, pages::Assets, problem::Problem,
+    api::csp_report::ToldViolations,
+    boundary::Boundary,
+    caller::Proxies,
+    cookies::CookiePolicy,
+    origin::{OtherName, Strangers},
+    pages::Assets,
+    problem::Problem,
 };
 pub use self::{metrics::metrics_service, pages::FlashPolicy};
 use crate::{
@@ -109,6 +115,8 @@ pub struct Site {
     pub(crate) name: String,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) strangers: Arc<Strangers>,
+    pub(crate) other_name: Arc<OtherName>,
+    pub(crate) violations: Arc<ToldViolations>,
     pub(crate) cookies: Arc<CookiePolicy>,
     pub(crate) proxies: Arc<Proxies>,
     pub(crate) assets: Assets,
@@ -127,6 +135,8 @@ impl Site {
             name: config.site_name.clone(),
             allowed_origins: config.allowed_origins.clone(),
             strangers: Arc::default(),
+            other_name: Arc::default(),
+            violations: Arc::default(),
             cookies: Arc::new(CookiePolicy::new(config)),
             proxies: Arc::new(Proxies::new(config.trusted_proxies.clone())),
             assets: Assets::new(config),

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,6 +26,7 @@ const PREFLIGHT_LIFE: Duration = Duration::from_mins(10);
 /// Refuses an unsafe request that a page of another origin made a browser send. Cookies do not matter: a forged log-in,
 /// which needs none, would sign the victim in as the attacker.
 pub(super) fn check(site: &Site, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    note_other_name(site, headers);
     let is_allowed = is_allowed(site, method, headers);
     // What only reads is answered, and the browser keeps the answer from the page.
     if !is_allowed || method.is_safe() {
@@ -62,6 +66,41 @@ fn tell_of_strangers(site: &Site, headers: &HeaderMap) {
         tracing::warn!(
             "pages of {origin} are kept out: if they are an application of yours, name it in ALLOWED_ORIGINS; the pages \
              of this site are at {}",
+            site.public_url
+        );
+    }
+}
+
+/// Whether a browser has reached this server by a name that is not this machine's own, though `PUBLIC_URL` says that there is
+/// none: somebody has put it behind a proxy.
+#[derive(Debug, Default)]
+pub(crate) struct OtherName(AtomicBool);
+
+impl OtherName {
+    pub(super) fn is_known(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A proxy that adds no header is not seen by what it passes on, but by what browsers say of a page of ours: that it is the
+/// same origin as what it asks for, and which. No page of another site can make them say the former.
+fn note_other_name(site: &Site, headers: &HeaderMap) {
+    let is_of_a_page_of_ours = headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "same-origin");
+    if !is_of_a_page_of_ours || !site.public_url.is_loopback() || site.other_name.is_known() {
+        return;
+    }
+    let pages = [header::ORIGIN, header::REFERER].map(|name| headers.get(name).and_then(|value| value.to_str().ok()));
+    let pages = pages.into_iter().flatten().filter_map(|page| Url::parse(page).ok());
+    let elsewhere = pages.map(|page| page.origin()).find(|origin| {
+        let url = Url::parse(&origin.ascii_serialization());
+        url.is_ok_and(|url| url.host_str().is_some_and(|host| !is_loopback(host)))
+    });
+    let Some(origin) = elsewhere else { return };
+    if !site.other_name.0.swap(true, Ordering::Relaxed) {
+        tracing::warn!(
+            "browsers reach this site at {}, and PUBLIC_URL says {}: set PUBLIC_URL; the built-in mailbox answers nobody \
+             until the next start",
+            origin.ascii_serialization(),
             site.public_url
         );
     }

@@ -10,6 +10,7 @@ both_engines![
     mail_for_a_public_site_waits_in_the_outbox,
     messages_outlive_a_deleted_account_without_saying_whose_they_were,
     the_mailbox_answers_only_a_loopback_peer_with_a_loopback_host,
+    the_mailbox_answers_nobody_once_a_browser_has_come_by_another_name,
 ];
 
 async fn admins_see_what_was_mailed_but_no_link(place: Place) {
@@ -91,6 +92,29 @@ async fn a_message_is_sent_again_on_request(place: Place) {
     let nothing = "/api/mail/01890a5d-ac96-774b-bcce-b302099a8057/resend";
     admin.post(nothing).await.expect_problem(404, "not_found");
     admin.post("/api/mail/x/resend").await.expect_refusal();
+}
+
+/// A proxy may add no header, and pass on a Host of its own.
+async fn the_mailbox_answers_nobody_once_a_browser_has_come_by_another_name(place: Place) {
+    let server = place.start().await;
+    let ask = async |fetch_site: &str, name: &str, page: &str| {
+        let request = server
+            .anonymous()
+            .get("/assets/none.css")
+            .header("sec-fetch-site", fetch_site);
+        request.header(name, page).await.expect(404);
+    };
+    // What another site can make a browser send, and what a page of this site at this machine's own names sends.
+    ask("cross-site", "origin", "https://evil.example").await;
+    ask("cross-site", "referer", "https://evil.example/").await;
+    ask("same-origin", "origin", "null").await;
+    ask("same-origin", "referer", "http://localhost:8000/login").await;
+    server.anonymous().get("/dev/mail.json").await.expect(200);
+    ask("same-origin", "referer", "https://login.example.com/login").await;
+    for path in ["/dev/mail", "/dev/mail.json"] {
+        let reply = server.anonymous().get(path).await;
+        reply.expect_problem(404, "not_found");
+    }
 }
 
 async fn the_outbox_is_for_admins(place: Place) {

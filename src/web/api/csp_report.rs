@@ -1,6 +1,10 @@
 //! `POST /api/csp-report`
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
 
 use aide::{
     OperationInput,
@@ -9,7 +13,7 @@ use aide::{
     openapi::Operation,
 };
 use axum::{
-    extract::{FromRequest, Request},
+    extract::{FromRequest, Request, State},
     http::header,
     response::NoContent,
 };
@@ -44,16 +48,32 @@ pub(super) fn route() -> ApiMethodRouter<AppState> {
     })
 }
 
-async fn csp_report(Report(report): Report) -> NoContent {
+async fn csp_report(State(state): State<AppState>, Report(report): Report) -> NoContent {
     for violation in report {
-        tracing::warn!(
-            directive = violation.directive,
-            blocked = violation.blocked,
-            document = violation.document,
-            "content security policy violated"
-        );
+        if state.site.violations.is_news(&violation) {
+            tracing::warn!(
+                directive = violation.directive,
+                blocked = violation.blocked,
+                document = violation.document,
+                "content security policy violated"
+            );
+        }
     }
     NoContent
+}
+
+/// Violations that are in the log. Each is told once, and only so many are: nobody has to be who they say to report one, and
+/// whoever makes them up would else write as much into the log as they like.
+#[derive(Debug, Default)]
+pub(crate) struct ToldViolations(Mutex<BTreeSet<Violation>>);
+
+impl ToldViolations {
+    const MOST: usize = 256;
+
+    fn is_news(&self, violation: &Violation) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.len() < Self::MOST && told.insert(violation.clone())
+    }
 }
 
 /// What a request reports.
@@ -145,7 +165,7 @@ impl JsonSchema for ReportSchema {
 
 /// What the log keeps of a report: where, what, and by which rule. A stranger wrote it, and a page's address may hold a
 /// link token, so that nothing is kept of an address but its origin and path.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Violation {
     directive: String,
     blocked: String,
@@ -222,6 +242,20 @@ mod tests {
                 members.prop_map(|members| members.into_iter().collect()),
             ]
         })
+    }
+
+    #[test]
+    fn a_violation_is_told_once_and_only_so_many_are() {
+        let told = ToldViolations::default();
+        let violation = |number: usize| Violation {
+            directive: "script-src".to_owned(),
+            blocked: format!("https://{number}.example/"),
+            document: "https://login.example.com/login".to_owned(),
+        };
+        assert!(told.is_news(&violation(0)));
+        assert!(!told.is_news(&violation(0)));
+        let news = (0..1000).filter(|number| told.is_news(&violation(*number)));
+        assert_eq!(news.count(), ToldViolations::MOST - 1);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod aliases;
 mod audit;
-mod csp_report;
+pub(super) mod csp_report;
 mod docs;
 mod examples;
 mod finish_reset;

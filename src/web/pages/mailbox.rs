@@ -52,7 +52,8 @@ impl FromRequestParts<AppState> for LocalMailbox {
         let is_read_elsewhere = is_read_elsewhere(&state.site, &parts.headers);
         // Browsers speak HTTP/1.1, and older proxies HTTP/1.0, also where they add no header of their own.
         let is_old = parts.version < Version::HTTP_11;
-        if !is_old && !is_read_elsewhere && is_local(peer, &parts.uri, &parts.headers) {
+        let is_behind_a_proxy = is_old || state.site.other_name.is_known();
+        if !is_behind_a_proxy && !is_read_elsewhere && is_local(peer, &parts.uri, &parts.headers) {
             Ok(Self(mailbox))
         } else {
             Err(Problem::not_found())
