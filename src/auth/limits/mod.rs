@@ -152,9 +152,10 @@ impl<'a> Limited<'a> {
 
     fn subject(self) -> Cow<'a, str> {
         match self {
-            Self::SignUp(typed) | Self::LogIn(typed) => normalised(typed).into(),
+            Self::LogIn(typed) => normalised(typed).into(),
+            Self::SignUp(typed) => mailbox(&normalised(typed)).into(),
             Self::RequestReset(email) | Self::ResendVerification(email) | Self::ChangeEmail(email, _) => {
-                email.key().into()
+                mailbox(email.key()).into()
             }
             Self::VerifyEmail(token) | Self::FinishReset(token) => token.hash().as_str().to_owned().into(),
             Self::Password(_, identity) => identity.user.id.to_string().into(),
@@ -197,6 +198,21 @@ fn normalised(typed: &str) -> String {
     match Identifier::parse(typed) {
         Identifier::Email(key) | Identifier::Username(key) => key,
         Identifier::Nobody => typed.trim().to_lowercase(),
+    }
+}
+
+/// Where letters to an address end up, as far as its spelling tells: to most providers, what follows a `+` is the reader's own
+/// mark, and any number of such addresses is one mailbox.
+fn mailbox(key: &str) -> String {
+    match key.rsplit_once('@') {
+        Some((local, domain)) => {
+            let name = local
+                .split_once('+')
+                .map(|(name, _)| name)
+                .filter(|name| !name.is_empty());
+            format!("{}@{domain}", name.unwrap_or(local))
+        }
+        None => key.to_owned(),
     }
 }
 
@@ -298,7 +314,7 @@ impl Auth {
             return Ok(true);
         };
         let quota = limits.quotas.mails_per_address;
-        let budget = limits.budget("address", letter.kind(), &owner.email_key, quota);
+        let budget = limits.budget("address", letter.kind(), &mailbox(&owner.email_key), quota);
         Ok(tx.spend_limit(&budget.name, budget.quota, now).await?)
     }
 

@@ -21,6 +21,7 @@ both_engines![
     whether_there_is_an_account_makes_no_difference,
     a_right_password_costs_nothing_and_a_wrong_one_is_not_forgiven_for_it,
     nobody_can_flood_a_mailbox_by_signing_up,
+    a_mailbox_is_one_however_its_address_is_marked,
     having_passwords_judged_is_limited_by_network_alone,
     what_is_over_is_swept,
     without_limits_nobody_is_refused_and_no_device_is_known,
@@ -332,6 +333,36 @@ async fn nobody_can_flood_a_mailbox_by_signing_up(place: Place) {
     let body = json!({"email": "ann@example.com", "password": PASSWORD});
     server.anonymous().post(REGISTER).json(body).await.expect(201);
     assert_eq!(server.count(EXISTS).await, 3);
+}
+
+async fn a_mailbox_is_one_however_its_address_is_marked(place: Place) {
+    let server = limited(
+        &place,
+        &[("LIMIT_MAILS_PER_ADDRESS", "3/1h"), ("LIMIT_TRIES_PER_ACCOUNT", "4/4m")],
+    )
+    .await;
+    let forgot = async |email: String| {
+        let body = json!({"email": email});
+        server.anonymous().post("/api/auth/forgot-password").json(body).await
+    };
+    for number in 0..3 {
+        forgot(format!("ann+{number}@example.com")).await.expect(200);
+    }
+    let refused = forgot("ann@example.com".to_owned()).await;
+    refused.expect_problem(429, "too_many_requests");
+    forgot("annabel+1@example.com".to_owned()).await.expect(200);
+    forgot("+1@example.com".to_owned()).await.expect(200);
+    forgot("+2@example.com".to_owned()).await.expect(200);
+    let sign_up = async |number: u32| {
+        let body = json!({"email": format!("ben+{number}@example.com"), "password": PASSWORD});
+        server.anonymous().post(REGISTER).json(body).await
+    };
+    for number in 0..4 {
+        sign_up(number).await.expect(201);
+    }
+    sign_up(4).await.expect_problem(429, "too_many_requests");
+    // Whoever signs in is known by the whole address.
+    log_in(&server, "ben+1@example.com", PASSWORD).await.expect(200);
 }
 
 async fn what_is_over_is_swept(place: Place) {
