@@ -66,7 +66,7 @@ test('what was not allowed, and of whom and of what, is told in words', async ({
   await visitor.visit(`/admin/audit?user=${ann.id}`);
   const rows = visitor.page.locator('tbody').getByRole('row');
   await expect(rows.nth(0)).toContainText(/Product added.*Done.*Product …[0-9a-f]{6}/);
-  await expect(rows.nth(1)).toContainText(/Look at all accounts.*Not allowed/);
+  await expect(rows.nth(1)).toContainText(/Refused look at all accounts.*Not allowed/);
   await expect(rows.nth(1)).toContainText(ann.email);
   await server.command(['user', 'delete', '--yes', ann.email]);
   await visitor.page.reload();

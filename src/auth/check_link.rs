@@ -3,15 +3,28 @@
 use super::{Auth, Error, links::proves_current_address};
 use crate::{mail::LinkKind, store::LinkTokenRow, token::LinkToken};
 
+/// What a password is chosen for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordLink {
+    /// An account that has one, which nobody knows any more.
+    Reset,
+    /// An account that was made for somebody, and has none yet.
+    Invitation,
+}
+
 impl Auth {
-    /// Whether a password can be chosen by this link, without using it: for a page that mail scanners open too, and that
+    /// Whether a password can be chosen by this link, and what for, without using it: for a page that mail scanners open too, and that
     /// asks nobody for a password in vain. Nobody guesses 256 bits, so that it takes no limit, and it leaves no trace.
     #[tracing::instrument(skip_all)]
-    pub async fn check_reset_link(&self, token: &str) -> Result<(), Error> {
+    pub async fn check_reset_link(&self, token: &str) -> Result<PasswordLink, Error> {
         let token = LinkToken::parse(token).ok_or(Error::LinkInvalid)?;
         let found = self.find_password_link(token.hash().as_str(), self.now()).await?;
-        let (link, _) = found.ok_or(Error::LinkInvalid)?;
-        self.check_address_of(&link).await
+        let (link, kind) = found.ok_or(Error::LinkInvalid)?;
+        self.check_address_of(&link).await?;
+        Ok(match kind {
+            LinkKind::Invitation => PasswordLink::Invitation,
+            _ => PasswordLink::Reset,
+        })
     }
 
     /// Whether an address can be verified by this link, without using it.

@@ -79,6 +79,7 @@ pub(crate) use self::{
 pub use self::{
     change_email::ChangeEmail,
     change_password::ChangePassword,
+    check_link::PasswordLink,
     create_user::CreateUser,
     error::{Error, Exceeded, FieldError},
     export_account::Export,

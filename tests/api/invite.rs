@@ -49,6 +49,14 @@ async fn an_invitation_leads_to_a_password_and_a_verified_address(place: Place) 
         mail.text
     );
 
+    let page = server.browser().open(&format!("/reset-password?token={token}")).await;
+    let page = page.expect_page(200).page_text();
+    // There is no old one, and nobody is signed in.
+    assert!(
+        page.contains("Choose a password") && !page.contains("All devices"),
+        "{page}"
+    );
+
     let weak = json!({"token": token, "new_password": "ann@example.com"});
     let refused = server.anonymous().post("/api/auth/reset-password").json(weak).await;
     refused.expect_problem(422, "invalid_fields");

@@ -13,7 +13,7 @@ use super::{
     visit::Visit,
 };
 use crate::{
-    auth::{self, Auth},
+    auth::{self, Auth, PasswordLink},
     web::{
         AppState,
         params::Query,
@@ -44,9 +44,40 @@ async fn page(
 ) -> Result<Response, Problem> {
     let min_length = state.site.password_min_length;
     let refusal = visit.refusal_of(FinishReset::PATH);
-    let link = LinkState::of(&token, refusal, auth.check_reset_link(&token).await)?;
-    let head = Head::new("Choose a new password").holding_token();
-    Ok(visit.show(head, || view! { <FinishResetPage token min_length link/> }))
+    let checked = auth.check_reset_link(&token).await;
+    let words = Words::of(checked.as_ref().ok());
+    let link = LinkState::of(&token, refusal, checked.map(drop))?;
+    let head = Head::new(words.title).holding_token();
+    Ok(visit.show(head, || view! { <FinishResetPage token min_length link words/> }))
+}
+
+/// How the page calls what is done on it.
+#[derive(Clone, Copy)]
+struct Words {
+    title: &'static str,
+    label: &'static str,
+    button: &'static str,
+    /// What else comes of it.
+    aside: Option<&'static str>,
+}
+
+impl Words {
+    const fn of(link: Option<&PasswordLink>) -> Self {
+        match link {
+            Some(PasswordLink::Invitation) => Self {
+                title: "Choose a password",
+                label: "Password",
+                button: "Set password",
+                aside: None,
+            },
+            Some(PasswordLink::Reset) | None => Self {
+                title: "Choose a new password",
+                label: "New password",
+                button: "Change password",
+                aside: Some("All devices that are signed in to the account will be signed out."),
+            },
+        }
+    }
 }
 
 /// Whether the link that leads to a page can be used there.
@@ -97,15 +128,21 @@ pub(super) fn token_page(path: &str, token: &str) -> String {
 }
 
 #[component]
-fn FinishResetPage(token: String, min_length: usize, link: LinkState) -> impl IntoView {
+fn FinishResetPage(token: String, min_length: usize, link: LinkState, words: Words) -> impl IntoView {
+    let Words {
+        title,
+        label,
+        button,
+        aside,
+    } = words;
     let content = match link {
         LinkState::Good => view! {
             <FormView action=FinishReset::PATH>
                 <input type="hidden" name="token" value=token/>
-                <NewPasswordField name="new_password" label="New password" min_length focus=true/>
-                <button class="primary">"Change password"</button>
+                <NewPasswordField name="new_password" label min_length focus=true/>
+                <button class="primary">{button}</button>
             </FormView>
-            <p class="aside">"All devices that are signed in to the account will be signed out."</p>
+            {aside.map(|aside| view! { <p class="aside">{aside}</p> })}
         }
         .into_any(),
         LinkState::Bad => view! {
@@ -119,5 +156,5 @@ fn FinishResetPage(token: String, min_length: usize, link: LinkState) -> impl In
         }
         .into_any(),
     };
-    view! { <div class="card"><h1>"Choose a new password"</h1><Said/>{content}</div> }
+    view! { <div class="card"><h1>{title}</h1><Said/>{content}</div> }
 }
