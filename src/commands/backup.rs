@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use vestibule::{
-    config::{Config, DatabaseUrl, copy_sealing_key},
+    config::{Config, DatabaseUrl, copy_sealing_key, sealing_key_to_copy},
     store,
 };
 
@@ -43,6 +43,9 @@ pub(crate) async fn run(backup: &Backup, config: &Config) -> anyhow::Result<()> 
         return Err(super::no_database(database.display()));
     }
     let file = &backup.file;
+    if let Some(kept) = config.sealing_key_file().filter(|_| backup.with_key) {
+        sealing_key_to_copy(&kept, &key_of(file)).context("nothing was copied, as the sealing key cannot be")?;
+    }
     store::back_up(database, file).await?;
     super::say(format_args!("Copied {} to {}", database.display(), file.display()))?;
     match config.sealing_key_file() {

@@ -11,7 +11,7 @@ use vestibule::{
     app::Services,
     auth::{Actor, Client, EndedByRestore},
     clock::{Clock, SystemClock},
-    config::{Config, DatabaseUrl, Signing, put_sealing_key_back, sealing_key_to_put_back},
+    config::{Config, DatabaseUrl, Signing, put_sealing_key_back, sealing_key_to_copy},
     store::{LogOfCopy, Staged},
 };
 
@@ -47,13 +47,17 @@ pub(crate) async fn run(restore: &Restore, config: &Config) -> anyhow::Result<()
                 "--with-key puts a generated key back, but SEALING_KEY is set: set the one that the copy was made with"
             );
         };
-        let key = sealing_key_to_put_back(&key_of(file), &kept).context("cannot put the sealing key back")?;
+        let key = sealing_key_to_copy(&key_of(file), &kept).context("cannot put the sealing key back")?;
         in_the_copy.sealing_key = Some(key);
         key_goes_to = Some(kept);
     }
     let opened = Services::open(&in_the_copy, Arc::new(SystemClock)).await;
     let services = opened.with_context(|| {
-        let hint = key_hint(file, config);
+        let hint = if restore.with_key {
+            String::new()
+        } else {
+            key_hint(file, config)
+        };
         format!("{} cannot be used; nothing was replaced{hint}", file.display())
     })?;
     let ended = services.auth.restore_backup(&Actor::Operator, &Client::default()).await;
@@ -63,11 +67,12 @@ pub(crate) async fn run(restore: &Restore, config: &Config) -> anyhow::Result<()
     let kept = staged.replace(SystemClock.now()).await?;
     tell(config, database, file, kept.as_deref(), log, ended)?;
     // Not before it is known that it opens what is there now.
-    match key_goes_to {
-        Some(to) => put_sealing_key_back(&key_of(file), &to)
-            .context("the sealing key could not be put back: copy it there yourself"),
-        None => Ok(()),
+    if let Some(to) = key_goes_to {
+        put_sealing_key_back(&key_of(file), &to)
+            .context("the sealing key could not be put back: copy it there yourself")?;
+        super::say(format_args!("The sealing key is back as {}", to.display()))?;
     }
+    Ok(())
 }
 
 /// What there is to know now.
@@ -103,17 +108,25 @@ fn tell(
         Signing::EdDsa | Signing::Es256 => "A new key signs access tokens",
     };
     super::say(format_args!(
-        "Ended: {} sessions and {} links; dropped: {} messages that had not left. {signs}.",
-        ended.sessions, ended.links, ended.messages
+        "Ended: {} and {}; dropped: {} that had not left. {signs}.",
+        counted(ended.sessions, "session"),
+        counted(ended.links, "link"),
+        counted(ended.messages, "message")
     ))?;
     Ok(())
+}
+
+/// "1 session", "2 sessions".
+fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// Whoever copied both files to a new machine may not know of `--with-key`.
 fn key_hint(file: &Path, config: &Config) -> String {
     let key = key_of(file);
     match config.sealing_key_file() {
-        Some(kept) if !kept.exists() && key.exists() => format!("; --with-key puts {} back first", key.display()),
+        Some(kept) if !kept.exists() && key.exists() => format!("; --with-key puts {} back too", key.display()),
         _ => String::new(),
     }
 }

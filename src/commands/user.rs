@@ -303,7 +303,13 @@ async fn set_active(auth: &Auth, name: &str, is_active: bool) -> anyhow::Result<
         .update_user(&Actor::Operator, user.id, change, &Client::default())
         .await
         .map_err(in_words)?;
-    Ok(super::say(format_args!("{} is {}", user.email, user.status.as_str()))?)
+    super::say(format_args!("{} is {}", user.email, user.status.as_str()))?;
+    if user.status == UserStatus::Pending {
+        // What was mailed before the account was disabled has ended with that.
+        let found = find_account(auth, name).await?;
+        super::remark(what_to_do_with(auth, &found).await?);
+    }
+    Ok(())
 }
 
 async fn delete(auth: &Auth, name: &str, yes: bool) -> anyhow::Result<()> {

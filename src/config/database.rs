@@ -104,6 +104,10 @@ fn parse_postgres(rest: &str) -> Result<String, String> {
     if url.fragment().is_some() {
         return Err(format!("has a fragment; {encode}"));
     }
+    // The first slash of a password has ended the host: what is left of it would be told as the name of the database.
+    if url.path().contains('@') {
+        return Err(format!("has an `@` after its host; {encode}, `/` as %2F"));
+    }
     for (name, value) in url.query_pairs() {
         check_parameter(&name, &value)?;
     }

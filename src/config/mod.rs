@@ -37,7 +37,7 @@ pub use self::{
     keys::Signing,
     origin::PublicUrl,
     proxies::TrustedProxies,
-    sealing::{copy_sealing_key, put_sealing_key_back, sealing_key_to_put_back},
+    sealing::{copy_sealing_key, put_sealing_key_back, sealing_key_to_copy},
     secret::Secret,
     settings::Settings,
     smtp::SmtpServer,

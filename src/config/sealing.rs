@@ -32,7 +32,9 @@ impl Config {
                 return Err(io::Error::new(
                     error.kind(),
                     format!(
-                        "{} is missing: restore it from a backup, or set SEALING_KEY",
+                        "{} is missing: restore it from a backup, or set SEALING_KEY. Only if it is lost for good, have \
+                         new signing keys made, with which every access token ends: `DELETE FROM signing_keys` in the \
+                         database, by sqlite3 or psql",
                         path.display()
                     ),
                 ));
@@ -53,9 +55,9 @@ impl Config {
     }
 }
 
-/// The generated secret that lies at `from`, beside a backup, if it can be put back at `to`: whatever is there stays, and
-/// is an error unless it is the same.
-pub fn sealing_key_to_put_back(from: &Path, to: &Path) -> io::Result<Secret> {
+/// The generated secret that lies at `from`, if it can be copied to `to`: whatever is there stays, and is an error unless it
+/// is the same.
+pub fn sealing_key_to_copy(from: &Path, to: &Path) -> io::Result<Secret> {
     let secret = read(from).map_err(|error| named(from, &error))?;
     match refuse_another(&secret, to) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(named(to, &error)),

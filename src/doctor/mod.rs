@@ -201,7 +201,10 @@ async fn database(config: &Config) -> (Vec<Finding>, Option<Found>) {
                 Location::Sqlite(path) => files::unwritable_database(path),
                 Location::Postgres(_) => None,
             };
-            unwritable.unwrap_or_else(|| Finding::failure(subject, in_one_line(error)))
+            unwritable.unwrap_or_else(|| {
+                let advice = error.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
+                Finding::failure(subject, format_args!("{}{advice}", in_one_line(error)))
+            })
         }
         Ok(Found::Nothing) => match sealing_key_that_is_there(config) {
             Some(key) => Finding::warning(

@@ -120,9 +120,9 @@ impl Engine {
     pub(super) const fn forbidden_schema(self) -> Option<&'static str> {
         match self {
             Self::Sqlite => None,
-            // There is no current one where none of the search path can be used.
+            // There is no current one where none of the search path can be used, which ends with this one by default.
             Self::Postgres => Some(
-                "SELECT CAST(COALESCE(current_schema(), current_setting('search_path')) AS TEXT) \
+                "SELECT CAST(COALESCE(current_schema(), 'public') AS TEXT) \
                  WHERE NOT COALESCE(has_schema_privilege(current_schema(), 'CREATE'), FALSE)",
             ),
         }

@@ -176,8 +176,8 @@ pub enum OpenError {
     },
     /// PostgreSQL has tables made by those alone whom the owner of the schema lets.
     #[error(
-        "the user whom DATABASE_URL names may not make tables in the schema {schema}: have the owner of the database run \
-         `GRANT USAGE, CREATE ON SCHEMA {schema} TO` that user, or make that user the owner"
+        "the user whom DATABASE_URL names may not make tables in the schema {schema}: make that user the owner of the \
+         database, or have its owner run `GRANT USAGE, CREATE ON SCHEMA {schema} TO` that user"
     )]
     MayNotCreate {
         /// The first schema of the `search_path`.
@@ -204,6 +204,30 @@ impl OpenError {
             Location::Postgres(_) => format!("the database {location}, as DATABASE_URL says"),
         };
         Self::Database { database, source }
+    }
+}
+
+impl OpenError {
+    /// What an operator may do, where the error does not say it itself.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        let Self::Database {
+            source: Error::Unavailable(Cause(error)),
+            ..
+        } = self
+        else {
+            return None;
+        };
+        let Some(answer) = error.as_database_error() else {
+            return Some("check that it runs, and its place in DATABASE_URL");
+        };
+        // Classes of SQLSTATE, as PostgreSQL alone has them.
+        let code = answer.code();
+        match code.as_deref().and_then(|code| code.get(..2)) {
+            Some("28") => Some("check user and password in DATABASE_URL"),
+            Some("3D") => Some("make it with `CREATE DATABASE … OWNER …`, or name another in DATABASE_URL"),
+            _ => None,
+        }
     }
 }
 

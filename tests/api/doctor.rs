@@ -510,8 +510,17 @@ async fn a_database_that_does_not_answer_is_told(place: Place) {
     let finished = doctor(&place, &nobody).await;
     finished.fails(
         "database",
-        &["the database x at 127.0.0.1, port 1", "DATABASE_URL", "refused"],
+        &[
+            "the database x at 127.0.0.1, port 1",
+            "DATABASE_URL",
+            "refused",
+            "check that it runs",
+        ],
     );
+    let elsewhere = format!("{}-nowhere", place.database_url().split('?').next().unwrap());
+    let missing = [("DATABASE_URL", &*elsewhere)];
+    let finished = doctor(&place, &missing).await;
+    finished.fails("database", &["does not exist", "CREATE DATABASE"]);
     assert!(!finished.stdout.contains("hunter2"), "{finished:?}");
     place.refuse_connections(true).await;
     let finished = doctor(&place, &[]).await;

@@ -383,7 +383,7 @@ async fn the_generated_key_goes_with_a_backup_that_asks_for_it(place: Place) {
         .await
         .expect_failure();
     assert!(
-        refused.stderr.contains("--with-key puts copy.db.key back"),
+        refused.stderr.contains("--with-key puts copy.db.key back too"),
         "{refused:?}"
     );
     assert!(!directory.join("vestibule.db").exists());
@@ -391,7 +391,11 @@ async fn the_generated_key_goes_with_a_backup_that_asks_for_it(place: Place) {
     let elsewhere = machine.path().join("elsewhere/data");
     let apart = [there[0], ("DATA_DIR", elsewhere.to_str().unwrap()), there[2]];
     let told = place.vestibule_with(&["restore", "--with-key", "copy.db"], &apart, "");
-    assert!(told.await.expect_success().stdout.contains("copy.db held"));
+    let told = told.await.expect_success().stdout;
+    assert!(
+        told.contains("copy.db held") && told.contains("elsewhere/data/sealing.key"),
+        "{told}"
+    );
     assert_eq!(
         fs::read(elsewhere.join("sealing.key")).unwrap(),
         fs::read(&key).unwrap()
