@@ -41,7 +41,7 @@ async fn a_restore_ends_sessions_and_links_and_drops_messages(place: Place) {
     server.sign_up("late@example.com").await;
     stop(server).await;
     let told = restore(&place, "copy.db").await.stdout;
-    assert!(told.contains("1 sessions and 2 links; dropped: 1 messages"), "{told}");
+    assert!(told.contains("1 session and 2 links; dropped: 1 message "), "{told}");
 
     let server = place.start().await;
     assert_eq!(server.count("SELECT COUNT(*) FROM users").await, 1);
