@@ -13,8 +13,9 @@ pub enum PasswordLink {
 }
 
 impl Auth {
-    /// Whether a password can be chosen by this link, and what for, without using it: for a page that mail scanners open too, and that
-    /// asks nobody for a password in vain. Nobody guesses 256 bits, so that it takes no limit, and it leaves no trace.
+    /// Whether a password can be chosen by this link, and what for, without using it: for a page that mail scanners open
+    /// too, and that asks nobody for a password in vain. Nobody guesses 256 bits, so that it takes no limit, and it leaves
+    /// no trace.
     #[tracing::instrument(skip_all)]
     pub async fn check_reset_link(&self, token: &str) -> Result<PasswordLink, Error> {
         let token = LinkToken::parse(token).ok_or(Error::LinkInvalid)?;

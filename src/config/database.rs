@@ -219,6 +219,7 @@ mod tests {
             "postgres:u:hunter2@db/auth",
             "postgres://u:hunter2#@db/auth",
             "postgres://u:hunter2/@db/auth",
+            "postgres://u:12/hunter2@db/auth",
             "postgres://u:12?hunter2@db/auth",
             "postgres://u:p@db/auth?sslmode=hunter2",
             "postgres://u:p@db/auth?ssl=require&sslpassword=hunter2",

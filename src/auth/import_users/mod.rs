@@ -1,8 +1,8 @@
 //! The operator brings the users of another application over, with the hashes of their passwords as they are.
 //!
 //! An import comes in batches, each written in one transaction, so that the time for which others wait for the database does
-//! not grow with it, and its memory by some dozens of bytes a row only. Whatever is in the source, and however often it is imported: an account that is
-//! here is never changed by it.
+//! not grow with it, and its memory by some dozens of bytes a row only. Whatever is in the source, and however often it is
+//! imported: an account that is here is never changed by it.
 
 mod decide;
 mod judge;
