@@ -76,12 +76,12 @@ impl Plan {
         imported: 100_000,
     };
     const QUICK: Self = Self {
-        rounds: 3,
-        starts: 5,
-        window: Window::of_millis(500),
-        log_in_window: Window::of_millis(1000),
-        grown: Size { users: 20_000 },
-        imported: 10_000,
+        rounds: 1,
+        starts: 2,
+        window: Window::of_millis(300),
+        log_in_window: Window::of_millis(500),
+        grown: Size { users: 2_000 },
+        imported: 1_000,
     };
 }
 
