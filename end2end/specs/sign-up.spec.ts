@@ -175,5 +175,5 @@ test('a private sign-up answers alike whether or not the address has an account'
     told.push(location, visitor.path, text.replaceAll(person.email, ''));
   }
   expect(told.slice(3)).toEqual(told.slice(0, 3));
-  await server.mailbox.waitFor(known.email, 'already have an account');
+  await server.mailbox.waitFor(known.email, 'waits for you');
 });
