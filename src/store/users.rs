@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use sqlx::{Row, any::AnyRow};
 use uuid::Uuid;
 
@@ -65,8 +65,7 @@ impl UserRow {
 }
 
 /// Whether an account may be used, and if not, why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserStatus {
     /// Its owner may sign in.
     Active,
@@ -80,7 +79,7 @@ impl UserStatus {
     /// Every status.
     pub const ALL: [Self; 3] = [Self::Active, Self::Pending, Self::Disabled];
 
-    /// The name by which lists are asked for it.
+    /// The name by which lists are asked for it, and commands print it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -88,6 +87,12 @@ impl UserStatus {
             Self::Pending => "pending",
             Self::Disabled => "disabled",
         }
+    }
+}
+
+impl Serialize for UserStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
